@@ -1,0 +1,112 @@
+"""Money: a Decimal amount in one ISO 4217 currency, at that currency's exponent."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
+from typing import Final
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import format_currency
+
+# 15 digits before the point and 4 behind hold any amount that a platform may send us.
+MAX_DIGITS: Final = 19
+DECIMAL_PLACES: Final = 4
+LARGEST: Final = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
+
+# Where ISO 4217 and CLDR disagree, money on the wire follows ISO.
+_ISO_EXPONENTS: Final = {"TWD": 2, "HUF": 2, "IDR": 2, "IQD": 3, "LAK": 2, "MMK": 2, "PKR": 2, "COP": 2}
+
+
+class MoneyError(ValueError):
+    """An amount or currency that cannot be money."""
+
+
+class CurrencyMismatch(MoneyError):
+    """Two currencies met in one sum."""
+
+
+@cache
+def known_currencies() -> frozenset[str]:
+    """Every ISO 4217 code that CLDR knows, historic ones included."""
+    return frozenset(Locale("en").currencies) - {"XXX", "XTS"}
+
+
+@cache
+def exponent(currency: str) -> int:
+    """Decimal places of `currency` by ISO 4217; raises MoneyError for an unknown code."""
+    if currency not in known_currencies():
+        raise MoneyError(f"Unknown currency {currency!r}.")
+    if currency in _ISO_EXPONENTS:
+        return _ISO_EXPONENTS[currency]
+    digits = get_global("currency_fractions")
+    return int(digits.get(currency, digits["DEFAULT"])[0])
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Money:
+    """`Money(Decimal("95.00"), "HKD")`; arithmetic between two currencies raises CurrencyMismatch."""
+
+    amount: Decimal
+    currency: str
+
+    @classmethod
+    def parse(cls, amount: str | int | Decimal, currency: str) -> "Money":
+        """Money from a provider's figure in major units; raises MoneyError unless it is exact.
+
+        NaN, infinity, more decimals than the currency has, and amounts beyond 10^15 are refused:
+        a rounded payment is a wrong payment.
+        """
+        code = currency.upper()
+        try:
+            value = Decimal(amount)
+        except (InvalidOperation, TypeError, ValueError) as problem:
+            raise MoneyError(f"{amount!r} is not an amount.") from problem
+        if not value.is_finite() or abs(value) >= LARGEST:
+            raise MoneyError(f"{amount!r} is out of range.")
+        quantum = Decimal(1).scaleb(-exponent(code))
+        if value != value.quantize(quantum):
+            raise MoneyError(f"{amount!r} has more decimals than {code} allows.")
+        return cls(value.quantize(quantum), code)
+
+    @classmethod
+    def from_minor(cls, amount: int, currency: str, *, places: int | None = None) -> "Money":
+        """Money from an integer in the provider's minor unit (`places` where it differs from ISO)."""
+        if isinstance(amount, bool) or not isinstance(amount, int):
+            raise MoneyError(f"{amount!r} is not a whole number of minor units.")
+        code = currency.upper()
+        scale = exponent(code) if places is None else places
+        return cls.parse(Decimal(amount).scaleb(-scale), code)
+
+    def __add__(self, other: "Money") -> "Money":
+        self._must_match(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        self._must_match(other)
+        return Money(self.amount - other.amount, self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        self._must_match(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: "Money") -> bool:
+        self._must_match(other)
+        return self.amount <= other.amount
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.amount:,}"
+
+    def convert(self, rate: Decimal, currency: str) -> "Money":
+        """This money in another currency; rounded once, half up, at that currency's exponent."""
+        quantum = Decimal(1).scaleb(-exponent(currency))
+        return Money((self.amount * rate).quantize(quantum, ROUND_HALF_UP), currency)
+
+    def display(self, language: str) -> str:
+        """As a reader of `language` writes it: `HK$95.00`, `NT$1,280`."""
+        locale = Locale.parse(language.replace("-", "_"))
+        return format_currency(self.amount, self.currency, locale=locale)
+
+    def _must_match(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise CurrencyMismatch(f"{self.currency} and {other.currency} cannot be added up.")

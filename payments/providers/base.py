@@ -1,0 +1,161 @@
+"""What every payment platform's module speaks: plain values, no database, network or clock.
+
+A platform is one module in this folder that ends in `PROVIDER = Provider(...)`. It is found from
+the folder; nothing else needs to be told about it (CONTRIBUTING: "Add a provider").
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from kit.money import Money
+
+
+class Reason(StrEnum):
+    """Why a post was refused. Staff see these in words (payments/wording.py)."""
+
+    MISSING_SIGNATURE = "missing_signature"
+    BAD_SIGNATURE = "bad_signature"
+    WEAK_SIGNATURE = "weak_signature"  # A downgrade, such as Alipay's sign_type=RSA.
+    TOO_OLD = "too_old"
+    TOO_NEW = "too_new"
+    MALFORMED = "malformed"
+    OTHER_MERCHANT = "other_merchant"  # Signed well, but for another app or seller.
+    NO_SECRET = "no_secret"  # The account has no usable key: it refuses, it never skips.
+    TOO_LARGE = "too_large"
+
+
+class Outcome(StrEnum):
+    """What became of a post; each platform words its own reply to it."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    TROUBLE = "trouble"  # Ours: ask the platform to send it again.
+
+
+class Kind(StrEnum):
+    PAYMENT = "payment"
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
+    REVERSAL = "reversal"  # A failed refund or a chargeback that was won: the money is back.
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One HTTP request as it came: raw body bytes, header names in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """An account's configuration: several active secrets, newest first, and public settings."""
+
+    secrets: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A genuine post. `delivery_key` is the same for every resend of one notice."""
+
+    delivery_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """A sign of who paid: kind as in members.Identity (`alipay_buyer`, `stripe_customer` …)."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeLine:
+    """One line of a basket; `amount` is the line's total after discounts, in the notice's currency."""
+
+    sku: str
+    quantity: Decimal
+    amount: Decimal
+    name: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One effect on money, in the normal form of every platform.
+
+    payment_ref: the platform's id of the payment (a refund names the payment that it takes back)
+    effect_ref:  the id of this effect: payment_ref for a payment, the refund's or dispute's own id
+    amount:      positive; of this effect alone, or the total so far where `is_total`
+    member_code: our member number out of signed metadata, if the merchant put it there
+    """
+
+    kind: Kind
+    payment_ref: str
+    effect_ref: str
+    amount: Money
+    occurred_at: datetime
+    is_total: bool = False
+    order_ref: str = ""
+    member_code: str = ""
+    store_code: str = ""
+    method: str = ""
+    clues: tuple[Clue, ...] = ()
+    lines: tuple[NoticeLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A genuine notice that moves no money; `reason` is a word such as `not_paid_yet`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+class MalformedPayload(ValueError):
+    """A body that is not what the platform's documentation promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingField:
+    """One public setting of an account, as the admin form asks for it."""
+
+    name: str
+    label: Any  # A lazy translation.
+    help_text: Any = ""
+    is_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A platform. `sign` makes a genuine request for tests, the simulator and "test this account"."""
+
+    code: str
+    label: Any
+    secret_label: Any
+    secret_help: Any
+    verify: Callable[[Inbound, Keys, datetime], Verified | Rejected]
+    read: Callable[[Inbound], list[Notice] | Ignored]
+    acknowledge: Callable[[Outcome], Reply]
+    check_secret: Callable[[str], None]  # Raises ValueError with a sentence for staff.
+    settings: tuple[SettingField, ...] = ()
