@@ -1,0 +1,1 @@
+SIDEBAR: dict[str, object] = {}

@@ -1,0 +1,13 @@
+from django.db import migrations
+
+
+def make_system_accounts(apps, schema_editor):
+    account = apps.get_model("loyalty", "PointAccount")
+    for kind in ("issued", "expired", "adjusted", "spent"):
+        account.objects.get_or_create(kind=kind, member=None)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("loyalty", "0002_guard_facts")]
+
+    operations = [migrations.RunPython(make_system_accounts, migrations.RunPython.noop)]

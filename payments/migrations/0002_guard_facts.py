@@ -1,0 +1,15 @@
+from django.db import migrations
+
+from kit.facts import GuardFact
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0001_initial")]
+
+    operations = [
+        GuardFact("Callback"),
+        GuardFact("Conflict"),
+        GuardFact("Rate"),
+        GuardFact("Transaction"),
+        GuardFact("Line"),
+    ]
