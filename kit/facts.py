@@ -67,7 +67,7 @@ class GuardFact(Operation):
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
         for statement in guard_statements(model._meta.db_table, guarded_columns(model)):
-            schema_editor.execute(statement)
+            schema_editor.execute(statement, params=None)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
