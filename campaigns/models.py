@@ -120,7 +120,11 @@ class Decision(Fact):
     """A campaign said yes to a member, once for each occurrence."""
 
     campaign = models.ForeignKey(
-        Campaign, models.PROTECT, related_name="decisions", verbose_name=_("campaign")
+        Campaign,
+        models.PROTECT,
+        db_index=False,
+        related_name="decisions",
+        verbose_name=_("campaign"),
     )
     member = models.ForeignKey(
         Member, models.PROTECT, related_name="decisions", verbose_name=_("member")
@@ -156,7 +160,7 @@ class Message(Work):
         Decision, models.PROTECT, related_name="message", verbose_name=_("decision")
     )
     member = models.ForeignKey(
-        Member, models.PROTECT, related_name="messages", verbose_name=_("member")
+        Member, models.PROTECT, db_index=False, related_name="messages", verbose_name=_("member")
     )
     channel = models.CharField(_("channel"), max_length=20, default="email")
     language = models.CharField(_("language"), max_length=10, choices=LANGUAGES)

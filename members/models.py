@@ -205,7 +205,7 @@ class Consent(Fact):
         DEMO = "demo", _("demo")
 
     member = models.ForeignKey(
-        Member, models.PROTECT, related_name="consents", verbose_name=_("member")
+        Member, models.PROTECT, db_index=False, related_name="consents", verbose_name=_("member")
     )
     channel = models.CharField(_("channel"), max_length=20, choices=Channel)
     purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose)
@@ -241,7 +241,7 @@ class Event(Fact, Work):
         LINKED = "linked", _("identity linked")
 
     member = models.ForeignKey(
-        Member, models.PROTECT, related_name="events", verbose_name=_("member")
+        Member, models.PROTECT, db_index=False, related_name="events", verbose_name=_("member")
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     key = models.CharField(max_length=100, help_text="Unique with member and kind.")

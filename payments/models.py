@@ -54,7 +54,7 @@ class Account(models.Model):
 class Callback(Fact, Work):
     """A genuine post of a platform. Its bytes lie in CallbackBody, which may be pruned."""
 
-    account = models.ForeignKey(Account, models.PROTECT, verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, verbose_name=_("account"))
     delivery_key = models.CharField(_("delivery key"), max_length=200)
     body_hash = models.BinaryField(max_length=32)
     received_at = models.DateTimeField(_("received at"))
@@ -219,7 +219,7 @@ class Transaction(Fact, Work):
         API = "api", _("API")
         STAFF = "staff", _("staff")
 
-    account = models.ForeignKey(Account, models.PROTECT, verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, verbose_name=_("account"))
     callback = models.ForeignKey(
         Callback, models.PROTECT, null=True, blank=True, verbose_name=_("callback")
     )
@@ -253,6 +253,7 @@ class Transaction(Fact, Work):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="corrections",
         verbose_name=_("original payment"),
     )
@@ -261,11 +262,17 @@ class Transaction(Fact, Work):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="transactions",
         verbose_name=_("member"),
     )
     rate = models.ForeignKey(
-        Rate, models.PROTECT, null=True, blank=True, verbose_name=_("exchange rate")
+        Rate,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        verbose_name=_("exchange rate"),
     )
     reporting_amount = models.DecimalField(
         _("reporting amount"),
@@ -315,7 +322,11 @@ class Line(Fact):
     """One line of a basket; `amount` is what was paid for it, in the transaction's currency."""
 
     transaction = models.ForeignKey(
-        Transaction, models.PROTECT, related_name="lines", verbose_name=_("transaction")
+        Transaction,
+        models.PROTECT,
+        db_index=False,
+        related_name="lines",
+        verbose_name=_("transaction"),
     )
     position = models.PositiveSmallIntegerField(_("position"))
     product = models.ForeignKey(Product, models.PROTECT, verbose_name=_("product"))

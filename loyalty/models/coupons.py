@@ -84,7 +84,7 @@ class Coupon(Fact):
         CouponType, models.PROTECT, related_name="coupons", verbose_name=_("coupon type")
     )
     member = models.ForeignKey(
-        Member, models.PROTECT, related_name="coupons", verbose_name=_("member")
+        Member, models.PROTECT, db_index=False, related_name="coupons", verbose_name=_("member")
     )
     issued_at = models.DateTimeField(_("issued at"))
     starts_at = models.DateTimeField(_("usable from"))
@@ -107,7 +107,7 @@ class CouponUse(Fact):
     """One redemption. Undone by filling `cancelled_at`; the next use takes the next number."""
 
     coupon = models.ForeignKey(
-        Coupon, models.PROTECT, related_name="uses", verbose_name=_("coupon")
+        Coupon, models.PROTECT, db_index=False, related_name="uses", verbose_name=_("coupon")
     )
     number = models.PositiveSmallIntegerField(_("number"))
     used_at = models.DateTimeField(_("used at"))

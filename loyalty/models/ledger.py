@@ -103,7 +103,9 @@ class Lot(Fact):
         PointAccount, models.PROTECT, related_name="lots", verbose_name=_("account")
     )
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="lot")
-    award = models.ForeignKey(Award, models.PROTECT, null=True, related_name="lots")
+    award = models.ForeignKey(
+        Award, models.PROTECT, null=True, db_index=False, related_name="lots"
+    )
     points = models.PositiveIntegerField(_("points"))
     starts_at = models.DateTimeField(_("from"))
     expires_at = models.DateTimeField(_("lapses at"), null=True)
@@ -129,7 +131,7 @@ class Lot(Fact):
 class LotUse(Fact):
     """How much of a lot a debit used."""
 
-    lot = models.ForeignKey(Lot, models.PROTECT, related_name="uses")
+    lot = models.ForeignKey(Lot, models.PROTECT, db_index=False, related_name="uses")
     transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="lot_uses")
     points = models.PositiveIntegerField(_("points"))
     used_at = models.DateTimeField(_("used at"))

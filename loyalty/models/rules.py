@@ -121,7 +121,7 @@ class Award(Fact):
         Transaction, models.PROTECT, related_name="award", verbose_name=_("transaction")
     )
     member = models.ForeignKey(
-        Member, models.PROTECT, related_name="awards", verbose_name=_("member")
+        Member, models.PROTECT, db_index=False, related_name="awards", verbose_name=_("member")
     )
     points = models.IntegerField(
         _("points"), help_text=_("Negative where points were taken back.")
@@ -156,7 +156,11 @@ class TierChange(Fact):
         REVIEW = "review", _("nightly review")
 
     member = models.ForeignKey(
-        Member, models.PROTECT, related_name="tier_changes", verbose_name=_("member")
+        Member,
+        models.PROTECT,
+        db_index=False,
+        related_name="tier_changes",
+        verbose_name=_("member"),
     )
     before = models.ForeignKey(
         Tier, models.PROTECT, null=True, related_name="+", verbose_name=_("before")
