@@ -98,6 +98,7 @@ TEMPLATES = [
 # The runtime role owns no table: facts cannot be rewritten even by our own bugs.
 # `manage.py prepare` alone connects as the owner (DATABASE_OWNER_URL).
 DATABASES = address.databases(env, DATA_DIR)
+DATABASE_RUNTIME_ROLE = address.runtime_role(env)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
@@ -220,4 +221,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+    # It greets every command that starts.
+    "loggers": {"axes": {"level": "WARNING"}},
 }

@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-import sys
-import tempfile
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,9 @@ from psycopg.conninfo import make_conninfo
 DATABASE = "regulars"
 OWNER_ROLE = "regulars_owner"
 RUNTIME_ROLE = "regulars"
+
+# Not tempfile.gettempdir(): TMPDIR may differ from one process to the next.
+SOCKETS = Path("/tmp")  # noqa: S108 - each folder in it is checked to be ours.
 
 TASK_QUEUE = "celery"
 # A task that runs longer is stopped; the broker hands out its message again a little later.
@@ -64,19 +66,23 @@ def socket_folder(data_dir: Path) -> Path:
     to: he would be handed every query.
     """
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
-    # Not tempfile.gettempdir(): TMPDIR may differ from one process to the next.
-    root = Path("/tmp") if sys.platform != "win32" else Path(tempfile.gettempdir())  # noqa: S108
-    folder = root / f"regulars-{digest}"
-    if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
+    folder = SOCKETS / f"regulars-{digest}"
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid not in _our_accounts()):
         raise ImproperlyConfigured(
             f"{folder} belongs to somebody else. Remove it, or choose another DATA_DIR."
         )
     return folder
 
 
-def _is_ours(folder: Path) -> bool:
-    # Root may run the server under another account: see config.local.account.
-    return os.geteuid() in {0, folder.stat().st_uid}
+def ordinary_account() -> pwd.struct_passwd:
+    """The account that stands in for root, as whom PostgreSQL refuses to run."""
+    accounts = [entry for entry in pwd.getpwall() if entry.pw_uid != 0]
+    return next((entry for entry in accounts if entry.pw_name == "nobody"), accounts[-1])
+
+
+def _our_accounts() -> set[int]:
+    user = os.geteuid()
+    return {user} if user else {user, ordinary_account().pw_uid}
 
 
 def celery(env: environ.Env, database: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +153,9 @@ def conninfo(database: dict[str, Any]) -> str:
     }
     kept = {name: _quoted(str(value)) for name, value in fields.items()}
     options = {
-        name: value for name, value in database.get("OPTIONS", {}).items() if name in _LIBPQ_OPTIONS
+        name: value
+        for name, value in database.get("OPTIONS", {}).items()
+        if name in _LIBPQ_OPTIONS
     }
     riders = [f"{name}={_quoted(str(value))}" for name, value in options.items()]
     password = _quoted(str(database.get("PASSWORD") or ""))

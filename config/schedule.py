@@ -1,0 +1,21 @@
+"""Every timed job, one line each: when, what, why. `manage.py prepare` makes the rows that are
+missing; what staff change about a job in the admin afterwards survives every deployment."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Job:
+    """`task` runs `every` so often, or at `crontab` ("minute hour day month weekday", in the
+    zone of the settings). `expires`: if no worker took it by then, it is dropped."""
+
+    name: str
+    task: str
+    why: str
+    expires: timedelta
+    every: timedelta | None = None
+    crontab: str = ""
+
+
+JOBS: tuple[Job, ...] = ()
