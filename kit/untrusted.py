@@ -1,0 +1,175 @@
+"""Reading what came from outside: whatever the bytes are, a clean value or one Unreadable."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, DecimalException
+from typing import Any, Final, NoReturn
+
+from kit.money import Money
+
+LONGEST_TEXT: Final = 100
+LONGEST_CLUE: Final = 254  # An e-mail address may be that long (RFC 5321).
+# Any merchant's payment lies between; a stamp outside is milliseconds taken for seconds, or worse.
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+# PostgreSQL stores neither NUL nor lone surrogates; other control characters garble a screen.
+_UNSTORABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+class Unreadable(ValueError):
+    """A value that is missing or not what it must be; the sentence never quotes the value."""
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`, with Decimal for fractions.
+
+    Refuses what RFC 8259 leaves open and parsers therefore read in different ways: a key that
+    occurs twice, NaN and Infinity, another encoding than UTF-8.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_duplicates,
+        )
+    except Unreadable:
+        raise
+    except (ValueError, DecimalException) as problem:
+        raise Unreadable("The body is not JSON in UTF-8.") from problem
+    except RecursionError as problem:
+        raise Unreadable("The JSON is nested too deeply.") from problem
+    if not isinstance(value, dict):
+        raise Unreadable("The body is not a JSON object.")
+    return value
+
+
+def clean_text(value: object, name: str, *, longest: int = LONGEST_TEXT) -> str:
+    """`value` as one line that a database can hold; raises Unreadable, also for a blank one."""
+    if not isinstance(value, str):
+        raise Unreadable(f"{name} is not text.")
+    line = " ".join(value.split())
+    if not line:
+        raise Unreadable(f"{name} is blank.")
+    if len(line) > longest:
+        raise Unreadable(f"{name} is longer than {longest} characters.")
+    if _UNSTORABLE.search(line):
+        raise Unreadable(f"{name} contains control characters.")
+    return line
+
+
+def plain_decimal(text: str, name: str) -> Decimal:
+    """A number written as digits with at most one point: no sign, exponent, NaN or thousands."""
+    if not _PLAIN_DECIMAL.fullmatch(text):
+        raise Unreadable(f'{name} is not a plain number such as "95.00".')
+    return Decimal(text)
+
+
+def positive(money: Money, name: str) -> Money:
+    """`money` itself; raises Unreadable unless it is more than nothing."""
+    if money.amount <= 0:
+        raise Unreadable(f"{name} is not more than zero.")
+    return money
+
+
+def plausible(instant: datetime, name: str) -> datetime:
+    """`instant` in UTC; raises Unreadable where no payment can lie."""
+    try:
+        at = instant.astimezone(UTC)
+    except OverflowError as problem:
+        raise Unreadable(f"{name} is out of range.") from problem
+    if not EARLIEST <= at < LATEST:
+        raise Unreadable(f"{name} is out of range.")
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A JSON object or form whose values are checked as they are taken out."""
+
+    values: Mapping[str, Any]
+    path: str = ""
+
+    def has(self, name: str) -> bool:
+        """Whether there is something in it: neither missing nor null nor empty."""
+        return self.values.get(name) not in (None, "")
+
+    def text(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
+        return clean_text(self.values.get(name), self.path + name, longest=longest)
+
+    def text_or_blank(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
+        return self.text(name, longest=longest) if self.has(name) else ""
+
+    def hint(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
+        """The text in `name`, blank if it is unusable: money does not wait for a side remark."""
+        try:
+            return self.text(name, longest=longest)
+        except Unreadable:
+            return ""
+
+    def whole_number(self, name: str) -> int:
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Unreadable(f"{self.path}{name} is not a whole number.")
+        return value
+
+    def decimal(self, name: str) -> Decimal:
+        return plain_decimal(self.text(name), self.path + name)
+
+    def unix_instant(self, name: str) -> datetime:
+        """Seconds since 1970, as UTC."""
+        try:
+            instant = datetime.fromtimestamp(self.whole_number(name), UTC)
+        except (OverflowError, OSError, ValueError) as problem:
+            raise Unreadable(f"{self.path}{name} is not a time in seconds.") from problem
+        return plausible(instant, self.path + name)
+
+    def instant(self, name: str) -> datetime:
+        """ISO 8601 with an offset, as UTC: a time without one could be any of 26 hours."""
+        text = self.text(name)
+        if not _INSTANT.fullmatch(text):
+            raise Unreadable(f"{self.path}{name} is not ISO 8601 with seconds and an offset.")
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError as problem:
+            raise Unreadable(f"{self.path}{name} is not a time of the calendar.") from problem
+        return plausible(instant, self.path + name)
+
+    def inner(self, name: str) -> "Fields":
+        """The object in `name`, empty if there is none: PHP writes an empty one as `[]`."""
+        value = self.values.get(name)
+        if value in (None, []):
+            value = {}
+        if not isinstance(value, dict):
+            raise Unreadable(f"{self.path}{name} is not an object.")
+        return Fields(value, f"{self.path}{name}.")
+
+    def items(self, name: str, *, most: int) -> list["Fields"]:
+        """The objects listed in `name`, none if it is missing."""
+        value = self.values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise Unreadable(f"{self.path}{name} is not a list of objects.")
+        if len(value) > most:
+            raise Unreadable(f"{self.path}{name} has more than {most} entries.")
+        return [Fields(item, f"{self.path}{name}[{n}].") for n, item in enumerate(value)]
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Unreadable(f"{name} is not a JSON number.")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("A key occurs twice in one object.")
+    return found

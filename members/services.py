@@ -1,0 +1,211 @@
+"""Joining, being recognised, consenting: everything that changes who a member is."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from uuid import UUID
+
+import phonenumbers
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from kit.crypto import blind_index
+from kit.ids import normal_code
+from members.models import Consent, Event, Identity, Member, Region, Store, new_member_code
+
+
+class IdentityTaken(Exception):
+    """The phone, e-mail or wallet belongs to another member already."""
+
+
+class BadIdentity(ValueError):
+    """A phone number or e-mail address that cannot be one."""
+
+
+def enrol_member(  # noqa: PLR0913 - a person has this many sides, all named at the call.
+    *,
+    region: Region,
+    language: str,
+    now: datetime,
+    name: str = "",
+    phone: str = "",
+    email: str = "",
+    home_store: Store | None = None,
+    born_on: date | None = None,
+    code: str | None = None,
+) -> Member:
+    """A new member with their identities; raises IdentityTaken or BadIdentity, then nothing stands."""
+    with transaction.atomic():
+        member = Member.objects.create(
+            code=code or new_member_code(),
+            name=name,
+            language=language,
+            region=region,
+            home_store=home_store,
+            born_on=born_on,
+            joined_at=now,
+        )
+        given = ((Identity.Kind.PHONE, phone), (Identity.Kind.EMAIL, email))
+        for kind, value in given:
+            if value:
+                add_identity(member, kind=kind, value=value, now=now)
+        record_events([joined_event(member, now=now)])
+    return member
+
+
+def joined_event(member: Member, *, now: datetime) -> Event:
+    return Event(
+        member=member, kind=Event.Kind.JOINED, key="joined", occurred_at=member.joined_at, booked_at=now
+    )
+
+
+def add_identity(member: Member, *, kind: str, value: str, now: datetime) -> Identity:
+    """Recognise `member` by one more sign; raises IdentityTaken or BadIdentity."""
+    normal = normalise_identity(kind, value, country=member.region.code)
+    try:
+        with transaction.atomic():
+            return Identity.objects.create(
+                member=member, kind=kind, value=normal, hash=hash_of(kind, normal), added_at=now
+            )
+    except IntegrityError as problem:
+        raise IdentityTaken(
+            _("This %(kind)s belongs to another member already.")
+            % {"kind": Identity.Kind(kind).label}
+        ) from problem
+
+
+def normalise_identity(kind: str, value: str, *, country: str = "HK") -> str:
+    """One spelling for each phone (E.164) and e-mail address; raises BadIdentity."""
+    text = value.strip()
+    if kind == Identity.Kind.PHONE:
+        return _normal_phone(text, country)
+    if kind == Identity.Kind.EMAIL:
+        try:
+            validate_email(text)
+        except ValidationError as problem:
+            raise BadIdentity(_("“%(value)s” is not an e-mail address.") % {"value": text}) from problem
+        return text.lower()
+    return text
+
+
+def _normal_phone(text: str, country: str) -> str:
+    region = country[:2].upper() if re.match(r"[A-Za-z]{2}", country) else "HK"
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException as problem:
+        raise BadIdentity(_not_a_phone(text)) from problem
+    if not phonenumbers.is_possible_number(number):
+        raise BadIdentity(_not_a_phone(text))
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _not_a_phone(text: str) -> str:
+    return _("“%(value)s” is not a phone number. Write it with its country, as in +852 9123 4567.") % {
+        "value": text
+    }
+
+
+def hash_of(kind: str, normal_value: str) -> str:
+    return blind_index(kind, normal_value)
+
+
+def clue_of(kind: str, value: str) -> str:
+    """How a transaction remembers a sign of its payer: `kind:hash`, readable by nobody.
+
+    A phone or address that is not one still is a sign, if a useless one: it is kept as it stands.
+    """
+    try:
+        normal = normalise_identity(kind, value)
+    except BadIdentity:
+        normal = value.strip()
+    return f"{kind}:{hash_of(kind, normal)}"
+
+
+def find_member(*, kind: str, value: str) -> Member | None:
+    normal = normalise_identity(kind, value)
+    found = Identity.objects.filter(kind=kind, hash=hash_of(kind, normal)).select_related("member")
+    return next((identity.member for identity in found), None)
+
+
+def find_by_code(code: str) -> Member | None:
+    return Member.objects.filter(code=normal_code(code)).first()
+
+
+def members_by_clue(clues: Iterable[str]) -> dict[str, UUID]:
+    """The member behind each known `kind:hash`, in one query."""
+    wanted = set(clues)
+    if not wanted:
+        return {}
+    hashes = {clue.partition(":")[2] for clue in wanted}
+    rows = Identity.objects.filter(hash__in=hashes).values_list("kind", "hash", "member_id")
+    found = {f"{kind}:{digest}": member_id for kind, digest, member_id in rows}
+    return {clue: found[clue] for clue in wanted & found.keys()}
+
+
+def members_by_code(codes: Iterable[str]) -> dict[str, UUID]:
+    """Member ids by member number, for the codes as they were given."""
+    normal = {code: normal_code(code) for code in codes if code}
+    if not normal:
+        return {}
+    rows = dict(Member.objects.filter(code__in=set(normal.values())).values_list("code", "pk"))
+    return {code: rows[wanted] for code, wanted in normal.items() if wanted in rows}
+
+
+def set_consent(
+    member: Member,
+    *,
+    is_granted: bool,
+    source: str,
+    now: datetime,
+    channel: str = Consent.Channel.EMAIL,
+    purpose: str = Consent.Purpose.MARKETING,
+) -> Consent:
+    """The newest word counts; saying the same again is a fact as well."""
+    with transaction.atomic():
+        consent = Consent.objects.create(
+            member=member,
+            channel=channel,
+            purpose=purpose,
+            is_granted=is_granted,
+            source=source,
+            given_at=now,
+        )
+        event = Event(
+            member=member,
+            kind=Event.Kind.CONSENT,
+            key=str(consent.pk),
+            occurred_at=now,
+            booked_at=now,
+            details={"channel": channel, "purpose": purpose, "granted": is_granted, "source": source},
+        )
+        record_events([event])
+    return consent
+
+
+def members_with_consent(
+    member_ids: Iterable[UUID],
+    *,
+    channel: str = Consent.Channel.EMAIL,
+    purpose: str = Consent.Purpose.MARKETING,
+) -> set[UUID]:
+    """Those whose newest word on the channel and purpose is yes."""
+    newest = (
+        Consent.objects.filter(member_id__in=list(member_ids), channel=channel, purpose=purpose)
+        .order_by("member_id", "-given_at", "-id")
+        .distinct("member_id")
+        .values_list("member_id", "is_granted")
+    )
+    return {member_id for member_id, is_granted in newest if is_granted}
+
+
+def emails_of(member_ids: Iterable[UUID]) -> dict[UUID, str]:
+    rows = Identity.objects.filter(
+        member_id__in=list(member_ids), kind=Identity.Kind.EMAIL
+    ).order_by("member_id", "-added_at")
+    return {row.member_id: row.value for row in reversed(rows)}
+
+
+def record_events(events: Iterable[Event]) -> list[Event]:
+    return Event.record(events)
