@@ -69,6 +69,7 @@ class Campaign(Named):
     class Meta:
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
+        permissions = [("run_campaign", _("Can start and pause campaigns"))]
         ordering = ["name"]
 
 

@@ -148,6 +148,10 @@ class Member(models.Model):
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
+        permissions = [
+            ("see_personal_data", _("Can see names, phones and e-mails unmasked")),
+            ("export_rows", _("Can export lists")),
+        ]
         ordering = ["-joined_at"]
         indexes = [
             models.Index(fields=["-joined_at"], name="member_joined"),

@@ -64,6 +64,7 @@ class Callback(Fact, Work):
     class Meta:
         verbose_name = _("callback")
         verbose_name_plural = _("callbacks")
+        permissions = [("replay_callback", _("Can replay callbacks and retry stuck work"))]
         constraints = [
             models.UniqueConstraint(fields=["account", "delivery_key"], name="callback_once")
         ]
@@ -285,6 +286,7 @@ class Transaction(Fact, Work):
     class Meta:
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
+        permissions = [("link_transaction", _("Can link a transaction to a member"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "payment_ref", "kind", "effect_ref"], name="effect_once"

@@ -94,6 +94,7 @@ class Coupon(Fact):
     class Meta:
         verbose_name = _("coupon")
         verbose_name_plural = _("coupons")
+        permissions = [("redeem_coupon", _("Can redeem coupons and take it back"))]
         indexes = [
             models.Index(fields=["member", "-issued_at"], name="coupon_of_member"),
             models.Index(fields=["-issued_at"], name="coupon_newest"),

@@ -81,6 +81,7 @@ class Transfer(Fact):
     class Meta:
         verbose_name = _("transfer")
         verbose_name_plural = _("ledger")
+        permissions = [("adjust_points", _("Can adjust points"))]
         constraints = [
             models.CheckConstraint(condition=Q(points__gt=0), name="transfer_moves_points"),
             models.CheckConstraint(condition=~Q(debit=F("credit")), name="transfer_has_two_sides"),
