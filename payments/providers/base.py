@@ -101,6 +101,8 @@ class Notice:
     payment_ref: the platform's id of the payment (a refund names the payment that it takes back)
     effect_ref:  the id of this effect: payment_ref for a payment, the refund's or dispute's own id
     amount:      positive; of this effect alone, or the total so far where `is_total`
+                 (a payment may have both: taken back = max(largest total, sum of single
+                 refunds) + chargebacks - reversals, so that no refund counts twice)
     member_code: our member number out of signed metadata, if the merchant put it there
     """
 

@@ -1,0 +1,349 @@
+"""Alipay, mainland open platform: asynchronous notices signed with RSA2.
+
+Source: opendocs.alipay.com (asynchronous notices; signature check of notices). The string that is
+signed is made of the URL-decoded values in the notice's own charset, so it is built from the raw
+bytes here; re-encoding decoded text could not give a damaged byte back.
+
+Refund notices carry the total refunded so far (`refund_fee`), never this refund alone.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+from urllib.parse import parse_qs, unquote, unquote_to_bytes
+from zoneinfo import ZoneInfo
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
+from django.utils.translation import gettext_lazy as _
+
+from kit.money import Money, MoneyError
+from kit.signatures import UnusableSecret, decoded_base64
+from kit.untrusted import Fields, Unreadable, json_object, plausible, positive
+from payments.providers.base import (
+    Clue,
+    Ignored,
+    Inbound,
+    Keys,
+    Kind,
+    MalformedPayload,
+    Notice,
+    Outcome,
+    Provider,
+    Reason,
+    Rejected,
+    Reply,
+    SettingField,
+    Verified,
+)
+
+_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+_MOST_FIELDS: Final = 200
+_SHORTEST_KEY: Final = 2048
+_CLOCK_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
+_BARE_CODE: Final = re.compile(r"[0-9A-Za-z-]{1,40}", re.ASCII)
+
+# GB 18030 contains the other two, and notices marked gb2312 do hold characters of GBK.
+_CODECS: Final = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "gbk": "gb18030",
+    "gb2312": "gb18030",
+    "gb18030": "gb18030",
+}
+
+# Values run into the signed string unescaped: "a=1&b=2" may be two fields or one. A field that we
+# read must therefore occur in that string exactly as often as in the form.
+_FIELDS_WE_READ: Final = (
+    b"app_id",
+    b"buyer_id",
+    b"buyer_open_id",
+    b"gmt_close",
+    b"gmt_payment",
+    b"gmt_refund",
+    b"notify_id",
+    b"notify_time",
+    b"out_biz_no",
+    b"out_trade_no",
+    b"passback_params",
+    b"refund_fee",
+    b"seller_id",
+    b"store_id",
+    b"total_amount",
+    b"trade_no",
+    b"trade_status",
+    b"trans_currency",
+)
+
+_REPLIES: Final = {
+    Outcome.ACCEPTED: Reply(200, b"success"),
+    Outcome.DUPLICATE: Reply(200, b"success"),
+    Outcome.REFUSED: Reply(400, b"fail"),
+    Outcome.TROUBLE: Reply(500, b"fail"),
+}
+
+_MOVES_NO_MONEY: Final = {
+    "": "no_trade_status",  # Other messages, and the browser's return address, are signed too.
+    "WAIT_BUYER_PAY": "not_paid_yet",
+    "TRADE_FINISHED": "refund_period_over",
+    "TRADE_CLOSED": "closed_unpaid",
+}
+
+
+def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
+    """Whether an Alipay key signed it for this merchant. `now` has no part in this protocol."""
+    try:
+        form = _form(request.body)
+        fields = Fields(_decoded(form))
+        problem = _signature_problem(form, fields, keys)
+        if problem is not None:
+            return Rejected(problem)
+        if _is_ambiguous(form):
+            return Rejected(Reason.MALFORMED, "A value contains the name of another field.")
+        for name in ("app_id", "seller_id"):
+            wanted = keys.settings.get(name, "").strip()
+            if wanted and fields.values.get(name) != wanted:
+                return Rejected(Reason.OTHER_MERCHANT, name)
+        return Verified(delivery_key=_delivery_key(fields, request.body))
+    except Unreadable as unreadable:
+        return Rejected(Reason.MALFORMED, str(unreadable))
+
+
+def read(request: Inbound) -> list[Notice] | Ignored:
+    """The payment, or the refunds so far, that a notice tells of; raises MalformedPayload."""
+    try:
+        fields = Fields(_decoded(_form(request.body)))
+        status = fields.text_or_blank("trade_status")
+        if status in ("TRADE_SUCCESS", "TRADE_CLOSED") and _tells_of_refund(fields):
+            return [_refund(fields)]
+        if status == "TRADE_SUCCESS":
+            return [_payment(fields)]
+        return Ignored(_MOVES_NO_MONEY.get(status, "unknown_trade_status"))
+    except (Unreadable, MoneyError) as problem:
+        raise MalformedPayload(str(problem)) from problem
+
+
+def acknowledge(outcome: Outcome) -> Reply:
+    """`success` and nothing else stops Alipay from sending again."""
+    return _REPLIES[outcome]
+
+
+def check_secret(secret: str) -> None:
+    """Raises UnusableSecret unless it is an RSA public key or certificate of 2048 bits or more."""
+    if _public_key(secret) is None:
+        raise UnusableSecret(
+            _(
+                "This is not an Alipay public key: paste the key or certificate that Alipay "
+                "shows as its own, not the key of your application and never a private key."
+            )
+        )
+
+
+def _form(body: bytes) -> dict[bytes, bytes]:
+    """The form's fields as URL-decoded bytes; a field that occurs twice is refused."""
+    pairs = [pair.partition(b"=") for pair in body.split(b"&", _MOST_FIELDS) if pair]
+    if len(pairs) > _MOST_FIELDS:
+        raise Unreadable(f"The form has more than {_MOST_FIELDS} fields.")
+    form: dict[bytes, bytes] = {}
+    for raw_name, _equals, raw_value in pairs:
+        name = unquote_to_bytes(raw_name.replace(b"+", b" "))
+        if name in form:
+            raise Unreadable("A field occurs twice.")
+        form[name] = unquote_to_bytes(raw_value.replace(b"+", b" "))
+    return form
+
+
+def _decoded(form: Mapping[bytes, bytes]) -> dict[str, str]:
+    charset = form.get(b"charset", b"utf-8").decode("ascii", "replace").lower()
+    if charset not in _CODECS:
+        raise Unreadable("charset is not a known one.")
+    codec = _CODECS[charset]
+    try:
+        return {name.decode(codec): value.decode(codec) for name, value in form.items()}
+    except UnicodeDecodeError as problem:
+        raise Unreadable("The form is not in its own charset.") from problem
+
+
+def _signature_problem(form: Mapping[bytes, bytes], fields: Fields, keys: Keys) -> Reason | None:
+    if not fields.has("sign"):
+        return Reason.MISSING_SIGNATURE
+    if fields.values.get("sign_type", "RSA2") != "RSA2":
+        return Reason.WEAK_SIGNATURE
+    usable = [key for key in map(_public_key, keys.secrets) if key is not None]
+    if not usable:
+        return Reason.NO_SECRET
+    signature = decoded_base64(fields.values["sign"])
+    # Trade notices leave sign_type out of the signed string; some other messages keep it in.
+    contents = (_signed_bytes(form, b"sign", b"sign_type"), _signed_bytes(form, b"sign"))
+    if signature is not None and any(
+        _is_signed(content, signature, key) for key in usable for content in contents
+    ):
+        return None
+    return Reason.BAD_SIGNATURE
+
+
+def _signed_bytes(form: Mapping[bytes, bytes], *left_out: bytes) -> bytes:
+    return b"&".join(
+        name + b"=" + value for name, value in sorted(form.items()) if name not in left_out
+    )
+
+
+def _is_signed(content: bytes, signature: bytes, key: RSAPublicKey) -> bool:
+    try:
+        key.verify(signature, content, PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _is_ambiguous(form: Mapping[bytes, bytes]) -> bool:
+    content = b"&" + _signed_bytes(form, b"sign", b"sign_type")
+    return any(
+        content.count(b"&" + name + b"=") != (1 if name in form else 0) for name in _FIELDS_WE_READ
+    )
+
+
+@lru_cache(maxsize=64)
+def _public_key(secret: str) -> RSAPublicKey | None:
+    text = secret.strip()
+    key: object
+    try:
+        if "BEGIN CERTIFICATE" in text:
+            key = load_pem_x509_certificate(text.encode()).public_key()
+        elif "BEGIN" in text:
+            key = load_pem_public_key(text.encode())
+        else:
+            key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, RSAPublicKey) and key.key_size >= _SHORTEST_KEY else None
+
+
+def _delivery_key(fields: Fields, body: bytes) -> str:
+    if fields.has("notify_id"):
+        return fields.text("notify_id")
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def _tells_of_refund(fields: Fields) -> bool:
+    if fields.has("gmt_refund"):
+        return True
+    return fields.has("refund_fee") and fields.decimal("refund_fee") > 0
+
+
+def _payment(fields: Fields) -> Notice:
+    return _notice(
+        fields,
+        kind=Kind.PAYMENT,
+        effect_ref=fields.text("trade_no"),
+        amount=_amount(fields, "total_amount"),
+        occurred_at=_instant(fields, "gmt_payment"),
+    )
+
+
+def _refund(fields: Fields) -> Notice:
+    """The total is part of the effect's number: each state of it is kept, a resend is not."""
+    total = _amount(fields, "refund_fee")
+    request = fields.text_or_blank("out_biz_no", longest=64) or "total"
+    times = ("gmt_refund", "gmt_close", "notify_time")
+    return _notice(
+        fields,
+        kind=Kind.REFUND,
+        effect_ref=f"{request}:{total.amount}",
+        amount=total,
+        occurred_at=_instant(fields, next((name for name in times if fields.has(name)), times[0])),
+    )
+
+
+def _notice(
+    fields: Fields, *, kind: Kind, effect_ref: str, amount: Money, occurred_at: datetime
+) -> Notice:
+    passed_back = _passed_back(fields.hint("passback_params", longest=1024))
+    return Notice(
+        kind=kind,
+        payment_ref=fields.text("trade_no"),
+        effect_ref=effect_ref,
+        amount=amount,
+        occurred_at=occurred_at,
+        is_total=kind is Kind.REFUND,
+        order_ref=fields.hint("out_trade_no"),
+        member_code=passed_back.get("member", ""),
+        store_code=passed_back.get("store", "") or fields.hint("store_id", longest=20),
+        method="alipay",
+        clues=tuple(_clues(fields)),
+    )
+
+
+def _amount(fields: Fields, name: str) -> Money:
+    """Yuan, unless a cross-border notice names the currency that the order was priced in."""
+    currency = fields.text_or_blank("trans_currency") or "CNY"
+    return positive(Money.parse(fields.decimal(name), currency), name)
+
+
+def _instant(fields: Fields, name: str) -> datetime:
+    text = fields.text(name)
+    if not _CLOCK_TIME.fullmatch(text):
+        raise Unreadable(f"{name} is not a time.")
+    try:
+        local = datetime.fromisoformat(text).replace(tzinfo=_SHANGHAI)
+    except ValueError as problem:
+        raise Unreadable(f"{name} is not a time of the calendar.") from problem
+    return plausible(local, name)
+
+
+def _passed_back(given: str) -> dict[str, str]:
+    """`member` and `store` out of what the merchant passed along with the order.
+
+    It may be a bare member number, `member=…&store=…` or a JSON object. Merchants use it for other
+    things too, so whatever else it holds is no fault of the notice.
+    """
+    text = unquote(given, errors="replace").strip()
+    if _BARE_CODE.fullmatch(text):
+        return {"member": text}
+    if text.startswith("{"):
+        try:
+            found = json_object(text.encode())
+        except Unreadable:
+            return {}
+    else:
+        found = {name: values[0] for name, values in parse_qs(text).items()}
+    return {
+        name: found[name]
+        for name in ("member", "store")
+        if isinstance(found.get(name), str) and _BARE_CODE.fullmatch(found[name])
+    }
+
+
+def _clues(fields: Fields) -> Iterator[Clue]:
+    for kind, name in (("alipay_buyer", "buyer_id"), ("alipay_open_id", "buyer_open_id")):
+        if fields.has(name):
+            yield Clue(kind, fields.text(name))
+
+
+PROVIDER = Provider(
+    code="alipay",
+    label=_("Alipay (mainland China)"),
+    secret_label=_("Alipay public key"),
+    secret_help=_(
+        "The key or certificate that the open platform shows as Alipay's own, "
+        "not your application's."
+    ),
+    verify=verify,
+    read=read,
+    acknowledge=acknowledge,
+    check_secret=check_secret,
+    settings=(
+        SettingField(
+            "app_id", _("Application ID"), _("Notices for other applications are refused.")
+        ),
+        SettingField("seller_id", _("Seller ID"), _("Begins with 2088; others are refused.")),
+    ),
+)
