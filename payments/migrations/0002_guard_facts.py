@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [("payments", "0001_initial")]
 
     operations = [
-        GuardFact("Callback"),
+        GuardFact("Callback", exempt=("outcome",)),
         GuardFact("Conflict"),
         GuardFact("Rate"),
         GuardFact("Transaction"),
