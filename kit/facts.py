@@ -32,18 +32,13 @@ class Fact(models.Model):
         raise FactIsWrittenOnce(type(self).__name__)
 
     @classmethod
-    def guarded_columns(cls) -> list[str]:
-        return guarded_columns(cls)
-
-    @classmethod
     def record(cls, rows: Iterable[Self]) -> list[Self]:
         """Insert `rows`, sorted by id so that two writers never wait for each other crosswise."""
         ordered = sorted(rows, key=lambda row: row.pk)
         return cls._default_manager.bulk_create(ordered, batch_size=2000)
 
 
-def guarded_columns(model: type[models.Model]) -> list[str]:
-    exempt = getattr(model, "exempt", Fact.exempt)
+def guarded_columns(model: type[models.Model], exempt: tuple[str, ...]) -> list[str]:
     return [field.column for field in model._meta.concrete_fields if field.column not in exempt]
 
 
@@ -56,8 +51,9 @@ class GuardFact(Operation):
     reduces_to_sql = True
     reversible = True
 
-    def __init__(self, model_name: str) -> None:
+    def __init__(self, model_name: str, exempt: tuple[str, ...] = ()) -> None:
         self.model_name = model_name
+        self.exempt = exempt
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Triggers are not part of Django's model state."""
@@ -66,7 +62,8 @@ class GuardFact(Operation):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
-        for statement in guard_statements(model._meta.db_table, guarded_columns(model)):
+        columns = guarded_columns(model, (*Fact.exempt, *self.exempt))
+        for statement in guard_statements(model._meta.db_table, columns):
             schema_editor.execute(statement, params=None)
 
     def database_backwards(

@@ -1,24 +1,31 @@
 """Identifiers: time-ordered keys for facts, and codes that people read and type."""
 
 import secrets
+import threading
 import time
 import uuid
 from typing import Final
 
 # Crockford's alphabet without U, plus nothing that looks like something else.
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_lock = threading.Lock()
+_latest = 0
 _LOOKALIKES: Final = str.maketrans("ILOU", "110V")
 
 
 def uuid7() -> uuid.UUID:
     """A UUID version 7 (RFC 9562): 48 bits of milliseconds, then random bits.
 
-    Ids of one process sort by time; commit order is another matter, so an id is never a cursor.
+    Ids of one process rise strictly. Commit order is another matter: an id is never a cursor.
     """
-    millis = time.time_ns() // 1_000_000
-    value = (millis & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)
+    global _latest  # noqa: PLW0603 - the one thing that a monotonic sequence must remember
+    value = (time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
+    with _lock:
+        if value <= _latest:
+            value = _latest + 1
+        _latest = value
     return uuid.UUID(int=value)
 
 

@@ -15,16 +15,13 @@ DECIMAL_PLACES: Final = 4
 LARGEST: Final = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
 
 # Where ISO 4217 and CLDR disagree, money on the wire follows ISO.
-_ISO_EXPONENTS: Final = {
-    "TWD": 2,
-    "HUF": 2,
-    "IDR": 2,
-    "IQD": 3,
-    "LAK": 2,
-    "MMK": 2,
-    "PKR": 2,
-    "COP": 2,
-}
+_ISO_EXPONENTS: Final = {"IQD": 3} | dict.fromkeys(
+    (
+        *("AFN", "ALL", "COP", "HUF", "IDR", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "PKR"),
+        *("RSD", "SLL", "SOS", "SYP", "TWD", "YER"),
+    ),
+    2,
+)
 
 
 class MoneyError(ValueError):

@@ -41,6 +41,7 @@ class Account(models.Model):
         help_text=_("Payments that name no store of their own belong to this one."),
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
+    refused = models.PositiveBigIntegerField(_("refused posts"), default=0, editable=False)
 
     class Meta:
         verbose_name = _("payment account")
@@ -52,14 +53,18 @@ class Account(models.Model):
 
 
 class Callback(Fact, Work):
-    """A genuine post of a platform. Its bytes lie in CallbackBody, which may be pruned."""
+    """A genuine post of a platform. Its bytes lie in CallbackBody, which may be pruned.
+
+    `outcome` says what translating it came to; a replay may find better words.
+    """
+
+    exempt = (*Fact.exempt, "outcome")
 
     account = models.ForeignKey(Account, models.PROTECT, db_index=False, verbose_name=_("account"))
     delivery_key = models.CharField(_("delivery key"), max_length=200)
     body_hash = models.BinaryField(max_length=32)
     received_at = models.DateTimeField(_("received at"))
-    outcome = models.CharField(_("outcome"), max_length=60, null=True, blank=True)  # noqa: DJ001
-    # NULL until translated: a fact's column goes from NULL to a value, an empty string would not.
+    outcome = models.CharField(_("outcome"), max_length=60, default="", blank=True)
 
     class Meta:
         verbose_name = _("callback")

@@ -163,6 +163,7 @@ class Standing(models.Model):
         decimal_places=DECIMAL_PLACES,
         default=Decimal(0),
     )
+    reckoned_at = models.DateTimeField(null=True, help_text="The 12 months of spend_12m end here.")
     payments = models.PositiveIntegerField(_("payments"), default=0)
     first_paid_at = models.DateTimeField(_("first payment"), null=True)
     last_paid_at = models.DateTimeField(_("last payment"), null=True)

@@ -126,8 +126,10 @@ class Award(Fact):
     points = models.IntegerField(
         _("points"), help_text=_("Negative where points were taken back.")
     )
-    forgiven = models.PositiveIntegerField(
-        _("not taken back"), default=0, help_text=_("They had lapsed already.")
+    forgiven = models.IntegerField(
+        _("not taken back"),
+        default=0,
+        help_text=_("They had lapsed already. Negative where a reversal makes up for it."),
     )
     spend = models.DecimalField(
         _("spend that counts for the tier"), max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES

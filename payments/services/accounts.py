@@ -1,0 +1,65 @@
+"""Accounts at platforms: their keys, and a short memory of them for the callback view."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from payments.models import Account
+from payments.providers import all_providers
+from payments.providers.base import Keys, Provider
+
+# A changed secret counts in every web process after this long, without a query for each post.
+_REMEMBERED_SECONDS: Final = 5.0
+_MOST_REMEMBERED: Final = 1000
+
+_memory: dict[tuple[str, str], tuple[float, "KnownAccount | None"]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    id: int
+    provider: Provider
+    keys: Keys
+
+
+def keys_of(account: Account) -> Keys:
+    return Keys(secrets=secrets_of(account), settings=account.settings)
+
+
+def secrets_of(account: Account) -> tuple[str, ...]:
+    """The active secrets, newest first."""
+    return tuple(json.loads(account.secrets)) if account.secrets else ()
+
+
+def set_secrets(account: Account, secrets: Sequence[str]) -> None:
+    """Replace the active secrets (newest first); the caller saves the account."""
+    account.secrets = json.dumps([secret.strip() for secret in secrets if secret.strip()])
+
+
+def known_account(provider_code: str, token: str) -> KnownAccount | None:
+    """The enabled account behind a callback URL, at most five seconds old."""
+    now = time.monotonic()
+    kept = _memory.get((provider_code, token))
+    if kept and kept[0] > now:
+        return kept[1]
+    found = _look_up(provider_code, token)
+    if found or kept:  # Guessed tokens are not remembered: they would fill the memory.
+        if len(_memory) >= _MOST_REMEMBERED:
+            _memory.clear()
+        _memory[provider_code, token] = (now + _REMEMBERED_SECONDS, found)
+    return found
+
+
+def forget_accounts() -> None:
+    """Drop this process's memory of accounts (tests; a save in the admin)."""
+    _memory.clear()
+
+
+def _look_up(provider_code: str, token: str) -> KnownAccount | None:
+    provider = all_providers().get(provider_code)
+    if provider is None:
+        return None
+    account = Account.objects.filter(provider=provider_code, token=token, is_enabled=True).first()
+    return account and KnownAccount(id=account.pk, provider=provider, keys=keys_of(account))

@@ -1,0 +1,26 @@
+"""The bytes of a post as they came: sealed for the database, opened for translating."""
+
+import json
+from typing import Final
+
+from kit.crypto import decrypt, encrypt
+from payments.providers.base import Inbound
+
+_CONTEXT: Final = "payments.body"
+# What a platform signs or means by; cookies, addresses of proxies and the like are not kept.
+_DROPPED_HEADERS: Final = frozenset({"cookie", "authorization", "x-forwarded-for", "x-real-ip"})
+
+
+def seal(inbound: Inbound) -> bytes:
+    headers = {
+        name: value for name, value in inbound.headers.items() if name not in _DROPPED_HEADERS
+    }
+    head = json.dumps([inbound.method, inbound.url, headers]).encode()
+    return encrypt(len(head).to_bytes(4) + head + inbound.body, context=_CONTEXT)
+
+
+def unseal(sealed: bytes) -> Inbound:
+    plain = decrypt(sealed, context=_CONTEXT)
+    size = int.from_bytes(plain[:4])
+    method, url, headers = json.loads(plain[4 : 4 + size])
+    return Inbound(method=method, url=url, headers=headers, body=plain[4 + size :])

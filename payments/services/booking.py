@@ -1,0 +1,243 @@
+"""Booking: notices of any source become transactions, each effect once.
+
+Who books a payment and who books its refund hold the same advisory lock, so that a refund never
+waits for a payment that has just arrived; the same holds for a payer who has just become known.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from kit.work import hold_keys
+from members.models import Store
+from members.services import clue_of, members_by_clue, members_by_code
+from payments.models import Line, Transaction
+from payments.providers.base import Kind, Notice
+from payments.services.catalogue import learn_products
+
+WAITING_FOR_MEMBER: Final = "member"
+_STEP: Final = timedelta(microseconds=1)
+
+EffectKey = tuple[int, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A notice with where and when it came in."""
+
+    notice: Notice
+    account_id: int
+    source: str
+    received_at: datetime
+    callback_id: UUID | None = None
+    store_id: int | None = None
+    may_message: bool = True
+
+    @property
+    def effect_key(self) -> EffectKey:
+        return (self.account_id, self.notice.payment_ref, self.notice.kind, self.notice.effect_ref)
+
+    @property
+    def payment_key(self) -> str:
+        return payment_key(self.account_id, self.notice.payment_ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What booking came to: new transactions, effects known before, and those that disagree
+    about the amount of a known effect."""
+
+    fresh: list[Transaction]
+    known: list[Entry]
+    conflicting: list[Entry]
+
+
+class UnbookableNotice(ValueError):
+    """A notice whose references do not fit; the row that brought it is parked for repair."""
+
+
+def payment_key(account_id: int, payment_ref: str) -> str:
+    return f"payment:{account_id}:{payment_ref}"
+
+
+def book(entries: Sequence[Entry]) -> Booked:
+    """Insert what is new, in a fixed number of queries; call it inside a transaction."""
+    _check(entries)
+    hold_keys([entry.payment_key for entry in entries])
+    known_amounts = _known_effects(entries)
+    fresh, known, conflicting = _sort_out(entries, known_amounts)
+    rows = _build(fresh)
+    _match(fresh, rows)
+    _find_originals(rows)
+    Transaction.record(rows)
+    _record_lines(fresh, rows)
+    _release_corrections(rows)
+    return Booked(fresh=rows, known=known, conflicting=conflicting)
+
+
+def _check(entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        references = (entry.notice.payment_ref, entry.notice.effect_ref)
+        if not all(0 < len(reference) <= 100 for reference in references):
+            raise UnbookableNotice("A reference is empty or longer than 100 characters.")
+        if entry.notice.amount.amount <= 0:
+            raise UnbookableNotice(f"{entry.notice.amount} is not above zero.")
+
+
+def _known_effects(entries: Sequence[Entry]) -> dict[EffectKey, tuple[Decimal, str]]:
+    refs = {entry.notice.payment_ref for entry in entries}
+    accounts = {entry.account_id for entry in entries}
+    rows = Transaction.objects.filter(account_id__in=accounts, payment_ref__in=refs).values_list(
+        "account_id", "payment_ref", "kind", "effect_ref", "amount", "currency"
+    )
+    return {(a, p, k, e): (amount, currency) for a, p, k, e, amount, currency in rows}
+
+
+def _sort_out(
+    entries: Sequence[Entry], known: dict[EffectKey, tuple[Decimal, str]]
+) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    fresh: dict[EffectKey, Entry] = {}
+    repeated, conflicting = [], []
+    for entry in entries:
+        money = entry.notice.amount
+        before = known.get(entry.effect_key)
+        if before is None:
+            known[entry.effect_key] = (money.amount, money.currency)
+            fresh[entry.effect_key] = entry
+        elif before == (money.amount, money.currency):
+            repeated.append(entry)
+        else:
+            conflicting.append(entry)
+    return list(fresh.values()), repeated, conflicting
+
+
+def _build(entries: Sequence[Entry]) -> list[Transaction]:
+    codes = {entry.notice.store_code for entry in entries} - {""}
+    stores = dict(Store.objects.filter(code__in=codes).values_list("code", "pk")) if codes else {}
+    return [
+        Transaction(
+            account_id=entry.account_id,
+            callback_id=entry.callback_id,
+            source=entry.source,
+            kind=entry.notice.kind,
+            payment_ref=entry.notice.payment_ref,
+            effect_ref=entry.notice.effect_ref,
+            amount=entry.notice.amount.amount,
+            currency=entry.notice.amount.currency,
+            is_total=entry.notice.is_total,
+            occurred_at=entry.notice.occurred_at,
+            received_at=entry.received_at,
+            order_ref=entry.notice.order_ref[:100],
+            method=entry.notice.method[:40],
+            store_id=stores.get(entry.notice.store_code, entry.store_id),
+            clues=[clue_of(clue.kind, clue.value) for clue in entry.notice.clues],
+            may_message=entry.may_message,
+            due_at=entry.received_at,
+        )
+        for entry in entries
+    ]
+
+
+def _match(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:
+    """Whose payments they are: the member number in signed metadata, else a known sign."""
+    by_code = members_by_code(entry.notice.member_code for entry in entries)
+    by_clue = members_by_clue(clue for row in rows for clue in row.clues)
+    unknown = []
+    for entry, row in zip(entries, rows, strict=True):
+        row.member_id = by_code.get(entry.notice.member_code) or _first(row, by_clue)
+        if row.member_id is None and row.kind == Kind.PAYMENT:
+            unknown.append(row)
+    clues = [clue for row in unknown for clue in row.clues]
+    hold_keys([f"clue:{clue}" for clue in clues])
+    by_clue = members_by_clue(clues)
+    for row in unknown:
+        row.member_id = _first(row, by_clue)
+        row.waiting_for = "" if row.member_id else WAITING_FOR_MEMBER
+
+
+def _first(row: Transaction, by_clue: dict[str, UUID]) -> UUID | None:
+    return next((by_clue[clue] for clue in row.clues if clue in by_clue), None)
+
+
+def _find_originals(rows: Sequence[Transaction]) -> None:
+    """Give each refund its payment, and with it the payment's member; or let it wait."""
+    corrections = [row for row in rows if row.kind != Kind.PAYMENT]
+    if not corrections:
+        return
+    payments = {
+        payment_key(row.account_id, row.payment_ref): row
+        for row in (*_stored_payments(corrections), *rows)
+        if row.kind == Kind.PAYMENT
+    }
+    for row in corrections:
+        key = payment_key(row.account_id, row.payment_ref)
+        _attach(row, payments[key], 1) if key in payments else _await(row, key)
+
+
+def _stored_payments(corrections: Sequence[Transaction]) -> list[Transaction]:
+    return list(
+        Transaction.objects.filter(
+            kind=Kind.PAYMENT,
+            account_id__in={row.account_id for row in corrections},
+            payment_ref__in={row.payment_ref for row in corrections},
+        )
+    )
+
+
+def _await(row: Transaction, key: str) -> None:
+    row.member_id, row.waiting_for = None, key
+
+
+def _attach(row: Transaction, payment: Transaction, place: int) -> None:
+    """Behind its payment in the order of work, wherever the platform's order put it."""
+    row.original = payment
+    row.member_id = payment.member_id
+    row.waiting_for = "" if payment.member_id else WAITING_FOR_MEMBER
+    if payment.due_at is not None and row.due_at is not None:
+        row.due_at = max(row.due_at, payment.due_at + _STEP * place)
+
+
+def _release_corrections(rows: Sequence[Transaction]) -> None:
+    """Refunds that came before these payments are due now, in the order in which they came."""
+    payments = {
+        payment_key(row.account_id, row.payment_ref): row
+        for row in rows
+        if row.kind == Kind.PAYMENT
+    }
+    if not payments:
+        return
+    waiting = list(
+        Transaction.objects.filter(waiting_for__in=payments).order_by("received_at", "effect_ref")
+    )
+    places: dict[UUID, int] = {}
+    for row in waiting:
+        payment = payments[row.waiting_for]
+        places[payment.pk] = place = places.get(payment.pk, 0) + 1
+        _attach(row, payment, place)
+    if waiting:
+        Transaction.objects.bulk_update(waiting, ["original", "member", "waiting_for", "due_at"])
+
+
+def _record_lines(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:
+    products = learn_products([line for entry in entries for line in entry.notice.lines])
+    Line.record(
+        Line(
+            transaction=row,
+            position=position,
+            product_id=products[line.sku],
+            quantity=line.quantity,
+            amount=line.amount,
+        )
+        for entry, row in zip(entries, rows, strict=True)
+        for position, line in enumerate(entry.notice.lines, start=1)
+    )
+
+
+def unmatched() -> Q:
+    """Transactions that wait for somebody to say whose they are."""
+    return Q(member__isnull=True, waiting_for=WAITING_FOR_MEMBER)

@@ -1,0 +1,117 @@
+"""Receive: verify a post on its raw bytes, store it, acknowledge it. Nothing else happens here."""
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from kit.ids import uuid7
+from payments.models import Account, Callback, CallbackBody, Conflict, Rejection
+from payments.providers.base import (
+    Inbound,
+    MalformedPayload,
+    Outcome,
+    Provider,
+    Reason,
+    Rejected,
+    Verified,
+)
+from payments.services.accounts import KnownAccount
+from payments.services.bodies import seal, unseal
+
+LARGEST_BODY: Final = 1024 * 1024
+# A refused post is kept for a replay after mending a secret, if it is not larger than this.
+_LARGEST_KEPT_REFUSAL: Final = 64 * 1024
+_LONGEST_KEY: Final = 200
+
+_INSERT: Final = """
+WITH callback AS (
+    INSERT INTO payments_callback
+        (id, account_id, delivery_key, body_hash, received_at, outcome,
+         due_at, attempts, waiting_for, error)
+    VALUES (%(id)s, %(account)s, %(key)s, %(hash)s, %(now)s, '', %(now)s, 0, '', '')
+    ON CONFLICT (account_id, delivery_key) DO NOTHING
+    RETURNING id, received_at
+)
+INSERT INTO payments_callbackbody (callback_id, received_at, sealed)
+SELECT id, received_at, %(sealed)s FROM callback
+"""
+
+_COUNT: Final = """
+INSERT INTO payments_rejectioncount (account_id, minute, reason, posts)
+VALUES (%s, date_trunc('minute', %s::timestamptz), %s, 1)
+ON CONFLICT (account_id, minute, reason)
+DO UPDATE SET posts = payments_rejectioncount.posts + 1
+"""
+
+
+def receive(account: KnownAccount, inbound: Inbound, *, now: datetime) -> Outcome:
+    """What the platform is to be told; a genuine post is stored before this returns."""
+    verdict = account.provider.verify(inbound, account.keys, now)
+    if isinstance(verdict, Verified) and len(verdict.delivery_key) > _LONGEST_KEY:
+        verdict = Rejected(Reason.MALFORMED, "The delivery key is too long.")
+    if isinstance(verdict, Rejected):
+        refuse(account.id, inbound, verdict, now=now)
+        return Outcome.REFUSED
+    return store(account.id, account.provider, inbound, verdict, now=now)
+
+
+def store(
+    account_id: int, provider: Provider, inbound: Inbound, verified: Verified, *, now: datetime
+) -> Outcome:
+    """Insert once for each delivery key; one statement, so one round trip and one commit."""
+    digest = hashlib.sha256(inbound.body).digest()
+    values = {
+        "id": uuid7(),
+        "account": account_id,
+        "key": verified.delivery_key,
+        "hash": digest,
+        "now": now,
+        "sealed": seal(inbound),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+        if cursor.rowcount == 1:
+            return Outcome.ACCEPTED
+    first = Callback.objects.get(account_id=account_id, delivery_key=verified.delivery_key)
+    if bytes(first.body_hash) != digest and not _says_the_same(first, provider, inbound):
+        Conflict.objects.bulk_create(
+            [Conflict(callback=first, body_hash=digest, sealed=seal(inbound), received_at=now)],
+            ignore_conflicts=True,
+        )
+    return Outcome.DUPLICATE
+
+
+def refuse(account_id: int, inbound: Inbound, rejected: Rejected, *, now: datetime) -> None:
+    """Keep a sample in the account's ring, and count."""
+    keep = len(inbound.body) <= _LARGEST_KEPT_REFUSAL
+    with transaction.atomic():
+        Account.objects.filter(pk=account_id).update(refused=F("refused") + 1)
+        refused = Account.objects.values_list("refused", flat=True).get(pk=account_id)
+        Rejection.objects.update_or_create(
+            account_id=account_id,
+            slot=refused % Rejection.RING,
+            defaults={
+                "received_at": now,
+                "reason": rejected.reason,
+                "detail": rejected.detail[:300].replace("\0", ""),
+                "sealed": seal(inbound) if keep else None,
+            },
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [account_id, now, rejected.reason])
+
+
+def _says_the_same(first: Callback, provider: Provider, inbound: Inbound) -> bool:
+    """Whether a resend with other bytes (a new time stamp, say) means what the first post meant."""
+    body = CallbackBody.objects.filter(
+        callback_id=first.pk, received_at=first.received_at
+    ).first()
+    if body is None:
+        return False
+    try:
+        return provider.read(unseal(body.sealed)) == provider.read(inbound)
+    except MalformedPayload:
+        return False

@@ -1,0 +1,54 @@
+"""Replay: staff send a stored post down the road once more. Effects already booked stay as they are."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from kit.work import release
+from payments.models import Callback, CallbackBody, Rejection
+from payments.providers import all_providers
+from payments.providers.base import Inbound, Outcome, Rejected
+from payments.services.accounts import keys_of
+from payments.services.bodies import unseal
+from payments.services.receive import store
+
+
+def replay_callbacks(callbacks: QuerySet[Callback], *, now: datetime) -> int:
+    """Translate stored posts again, after a mended bug or a pruned conflict; returns how many."""
+    return release(callbacks, at=now)  # type: ignore[arg-type]
+
+
+def replay_rejections(rejections: QuerySet[Rejection]) -> tuple[int, int]:
+    """Verify refused posts with the keys of today, as of the moment when they came in.
+
+    Returns how many are genuine after all (they are stored and due), and how many still are not.
+    """
+    accepted = refused = 0
+    for rejection in rejections.select_related("account"):
+        verdict = _verify_again(rejection)
+        if verdict in {Outcome.ACCEPTED, Outcome.DUPLICATE}:
+            rejection.delete()
+            accepted += 1
+        else:
+            refused += 1
+    return accepted, refused
+
+
+def _verify_again(rejection: Rejection) -> Outcome:
+    if rejection.sealed is None:
+        return Outcome.REFUSED
+    account = rejection.account
+    provider = all_providers()[account.provider]
+    inbound = unseal(rejection.sealed)
+    verdict = provider.verify(inbound, keys_of(account), rejection.received_at)
+    if isinstance(verdict, Rejected):
+        return Outcome.REFUSED
+    return store(account.pk, provider, inbound, verdict, now=rejection.received_at)
+
+
+def stored_request(callback: Callback) -> Inbound | None:
+    """The post as it came, for staff to look at; None once its body was pruned."""
+    body = CallbackBody.objects.filter(
+        callback_id=callback.pk, received_at=callback.received_at
+    ).first()
+    return unseal(body.sealed) if body else None

@@ -1,0 +1,121 @@
+"""Translate: genuine posts become transactions."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F, Min
+
+from kit.drain import Queue, drain
+from kit.work import IS_DUE, REPAIR
+from payments.models import Callback, CallbackBody, Transaction
+from payments.providers import all_providers
+from payments.providers.base import Ignored, MalformedPayload, Notice
+from payments.services.bodies import unseal
+from payments.services.booking import Booked, Entry, book
+
+# Settling waits for posts that came earlier, but not for longer than this.
+_PATIENCE: Final = timedelta(seconds=30)
+CONFLICT: Final = "conflict"
+
+
+def translate_callbacks(*, now: datetime, limit: int) -> int:
+    return drain(_QUEUE, now=now, limit=limit)
+
+
+def translated_until(*, now: datetime) -> datetime | None:
+    """Every post received before this instant is translated; None if all are.
+
+    Settling keeps to it, so that a member's payments are settled in the order in which they came
+    in, however many processes translate.
+    """
+    due = Callback.objects.filter(IS_DUE, due_at__gt=now - _PATIENCE, attempts=0)
+    return due.aggregate(oldest=Min("due_at"))["oldest"]
+
+
+def _claim(limit: int, now: datetime) -> Sequence[UUID]:
+    due = Callback.objects.filter(IS_DUE, due_at__lte=now).order_by("due_at")
+    return list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+
+
+def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
+    due = Callback.objects.filter(IS_DUE, pk__in=keys, due_at__lte=now)
+    return list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+
+
+def _translate(keys: Sequence[UUID], now: datetime) -> int:
+    """One batch, whatever its size, in a fixed number of queries."""
+    callbacks = Callback.objects.filter(pk__in=keys).select_related("account")
+    entries: list[Entry] = []
+    outcomes: dict[str, list[UUID]] = defaultdict(list)
+    for callback, reading in _read(list(callbacks.order_by("due_at", "pk"))):
+        if isinstance(reading, MalformedPayload):
+            _park(callback.pk, str(reading), 1)
+        elif isinstance(reading, Ignored):
+            outcomes[f"ignored:{reading.reason}"].append(callback.pk)
+        else:
+            entries += [_entry(callback, notice) for notice in reading]
+            outcomes["booked"].append(callback.pk)
+    booked = book(entries)
+    for outcome, done in outcomes.items():
+        Callback.objects.filter(pk__in=done).update(
+            outcome=outcome[:60], due_at=None, attempts=0, waiting_for="", error=""
+        )
+    _set_conflicts_apart(booked)
+    return len(keys)
+
+
+def _read(
+    callbacks: Sequence[Callback],
+) -> Iterator[tuple[Callback, list[Notice] | Ignored | MalformedPayload]]:
+    oldest = min((callback.received_at for callback in callbacks), default=None)
+    bodies = {
+        body.callback_id: body.sealed
+        for body in CallbackBody.objects.filter(
+            callback_id__in=[callback.pk for callback in callbacks],
+            received_at__gte=oldest,  # So that old partitions are not searched.
+        )
+    }
+    for callback in callbacks:
+        provider = all_providers()[callback.account.provider]
+        if callback.pk not in bodies:
+            yield callback, MalformedPayload("The body was pruned; it cannot be read again.")
+            continue
+        try:
+            yield callback, provider.read(unseal(bodies[callback.pk]))
+        except MalformedPayload as problem:
+            yield callback, problem
+
+
+def _entry(callback: Callback, notice: Notice) -> Entry:
+    return Entry(
+        notice=notice,
+        account_id=callback.account_id,
+        source=Transaction.Source.CALLBACK,
+        received_at=callback.received_at,
+        callback_id=callback.pk,
+        store_id=callback.account.store_id,
+    )
+
+
+def _set_conflicts_apart(booked: Booked) -> None:
+    """The same effect with another amount: the first one stands, and staff see the second."""
+    pks = {entry.callback_id for entry in booked.conflicting}
+    if pks:
+        Callback.objects.filter(pk__in=pks).update(
+            outcome="conflict", due_at=F("received_at"), waiting_for=CONFLICT
+        )
+
+
+def _park(key: UUID, error: str, tries: int) -> None:
+    """Set a row aside for staff once it has had its tries; until then let it come again."""
+    rows = Callback.objects.filter(pk=key)
+    rows.update(attempts=F("attempts") + 1, error=error[:2000])
+    rows.filter(attempts__gte=tries).update(waiting_for=REPAIR)
+
+
+_QUEUE: Final = Queue(
+    name="translate", claim=_claim, reclaim=_reclaim, work=_translate, park=_park
+)

@@ -1,0 +1,67 @@
+"""The callback URL: the one door through which platforms come in."""
+
+import logging
+from typing import Any, ClassVar
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from payments.providers.base import Inbound, Outcome, Provider, Reason, Rejected
+from payments.services.accounts import known_account
+from payments.services.receive import LARGEST_BODY, receive, refuse
+
+logger = logging.getLogger(__name__)
+
+
+class CallbackView(APIView):
+    """POST /callbacks/<provider>/<account token>/. The signature is the only credential."""
+
+    authentication_classes: ClassVar[list[Any]] = []
+    permission_classes: ClassVar[list[Any]] = []
+    throttle_classes: ClassVar[list[Any]] = []
+    parser_classes: ClassVar[list[Any]] = []  # Bytes are verified as they came, never re-serialised.
+    schema = None
+
+    def post(self, request: Request, provider: str, token: str) -> HttpResponse:
+        now = timezone.now()
+        try:
+            account = known_account(provider, token)
+            if account is None:
+                return HttpResponse("Unknown account.\n", status=404, content_type="text/plain")
+            inbound = _inbound(request._request)
+            if inbound is None:
+                refuse(account.id, _without_body(request._request), _TOO_LARGE, now=now)
+                return HttpResponse("Too large.\n", status=413, content_type="text/plain")
+            return _reply(account.provider, receive(account, inbound, now=now))
+        except (OperationalError, InterfaceError):
+            logger.exception("A callback of %s could not be stored; the platform will resend.", provider)
+            return HttpResponse("Try again later.\n", status=503, content_type="text/plain")
+        except UnreadablePostError:
+            return HttpResponse("The body broke off.\n", status=400, content_type="text/plain")
+
+
+_TOO_LARGE = Rejected(Reason.TOO_LARGE, f"More than {LARGEST_BODY} bytes.")
+
+
+def _inbound(request: HttpRequest) -> Inbound | None:
+    """The request as the providers see it; None where the body is too large to be read."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > LARGEST_BODY:
+        return None
+    return _without_body(request, body=request.body)
+
+
+def _without_body(request: HttpRequest, *, body: bytes = b"") -> Inbound:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Inbound(
+        method=request.method or "", url=request.get_full_path(), headers=headers, body=body
+    )
+
+
+def _reply(provider: Provider, outcome: Outcome) -> HttpResponse:
+    reply = provider.acknowledge(outcome)
+    return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
