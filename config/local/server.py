@@ -149,6 +149,11 @@ class Server:
                 names = map(sql.Identifier, (DATABASE, OWNER_ROLE))
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
 
+    def drop_database(self) -> None:
+        with self._connect("postgres") as connection:
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(drop.format(sql.Identifier(DATABASE)))
+
     def wait(self, process: "subprocess.Popen[bytes]", *, patience: float = 120) -> None:
         """Until it answers. Recovery after a crash may take its time, so only death is failure."""
         deadline = time.monotonic() + patience

@@ -1,0 +1,48 @@
+"""What a new installation needs so that somebody can sign in and see something."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand
+
+from config.local.places import ADMIN_NAME, admin_password_file, unfinished_demo_file
+
+
+class Command(BaseCommand):
+    help = "Makes the first administrator and, unless DEMO=0, the demo merchant, if missing."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not User.objects.filter(is_superuser=True).exists():
+            password = _password(admin_password_file(settings.DATA_DIR))
+            User.objects.create_superuser(ADMIN_NAME, password=password)
+            self.stdout.write(f"Made the administrator {ADMIN_NAME!r}.")
+        if environ.Env().bool("DEMO", default=True) and "demo" in get_commands():
+            self._fill_if_empty()
+
+    def _fill_if_empty(self) -> None:
+        if apps.get_model("members", "Member")._default_manager.exists():
+            return
+        unfinished = unfinished_demo_file(settings.DATA_DIR)
+        unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished.touch()
+        call_command("demo", stdout=self.stdout)
+        unfinished.unlink()
+
+
+def _password(path: Path) -> str:
+    """The password in `path`, or a new one: a start that was cut short left the file alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    password = secrets.token_urlsafe(12)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(password + "\n")
+    return password
