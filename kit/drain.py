@@ -7,6 +7,10 @@ A service says what a batch does. What happens when it fails is said here, once:
 * Any other error is in a row, or in our code. The batch is split until the bad rows are alone.
   If they are few they are parked for repair and the rest goes on. If more than MOST_BAD rows or
   half of the batch are bad it is our bug, not their rows: nothing is marked, StageBroken goes up.
+
+`drain` works on sets inside one transaction. `drain_outward` speaks with the outside world, row by
+row: the claim commits, the call is made outside any transaction, what came of it commits. A row
+whose claim committed and whose outcome never did is in doubt: staff look, nothing resends it.
 """
 
 import logging
@@ -24,6 +28,8 @@ MOST_BAD: Final = 20
 LONE_TRIES: Final = 5
 
 Key = TypeVar("Key")
+Parcel = TypeVar("Parcel")
+Outcome = TypeVar("Outcome")
 
 
 class StageBroken(Exception):
@@ -49,6 +55,26 @@ class Queue(Generic[Key]):
     rounds: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Outbox(Generic[Key, Parcel, Outcome]):
+    """How one stage hands rows to somebody outside the database.
+
+    find(limit, now):    up to `limit` due keys; nothing is locked
+    claim(key, now):     mark the row as being handed over and return all that the call needs; None
+                         if another has it, or if it turns out that it is not to be handed over
+    call(parcel):        the network, with a time-out; a failure that it expects is an outcome
+    record(key, outcome, now): keep what came of it
+    park(key, error, tries): mark the row that cannot be claimed, at the latest after `tries`
+    """
+
+    name: str
+    find: Callable[[int, datetime], Sequence[Key]]
+    claim: Callable[[Key, datetime], Parcel | None]
+    call: Callable[[Parcel], Outcome]
+    record: Callable[[Key, Outcome, datetime], None]
+    park: Callable[[Key, str, int], None]
+
+
 @dataclass(slots=True)
 class _Verdict(Generic[Key]):
     done: int = 0
@@ -66,7 +92,34 @@ def drain(queue: Queue[Any], *, now: datetime, limit: int) -> int:
         if is_operational(problem) or not claimed:
             raise
         logger.warning("%s: a batch of %d fails: %r", queue.name, len(claimed), problem)
-        return _split(queue, claimed, problem, now=now)
+        return _split(queue, claimed, now=now)
+
+
+def drain_outward(outbox: Outbox[Any, Any, Any], *, now: datetime, limit: int) -> int:
+    """One batch of `outbox`; returns how many rows were looked at. Raises StageBroken.
+
+    An error of the call that is not an outcome goes up: the row stays in doubt, for staff to see.
+    """
+    keys = list(outbox.find(limit, now))
+    bad: list[tuple[Any, Exception]] = []
+    for key in keys:
+        try:
+            with transaction.atomic(durable=True):
+                parcel = outbox.claim(key, now)
+        except Exception as problem:
+            if is_operational(problem):
+                raise
+            bad.append((key, problem))
+            if len(bad) > MOST_BAD:
+                break
+            continue
+        if parcel is None:
+            continue
+        outcome = outbox.call(parcel)
+        with transaction.atomic(durable=True):
+            outbox.record(key, outcome, now)
+    _park(outbox, keys, bad)
+    return len(keys) - len(bad)
 
 
 def is_operational(problem: BaseException) -> bool:
@@ -84,24 +137,29 @@ def _go_round(queue: Queue[Any], claimed: list[Any], *, now: datetime) -> int:
     return total
 
 
-def _split(queue: Queue[Any], keys: list[Any], problem: Exception, *, now: datetime) -> int:
+def _split(queue: Queue[Any], keys: list[Any], *, now: datetime) -> int:
     verdict = _Verdict[Any]()
     _attempt(queue, keys, verdict, now=now)
-    if len(verdict.bad) > MOST_BAD or len(verdict.bad) * 2 > max(len(keys), 2):
-        raise StageBroken(
-            f"{queue.name}: {len(verdict.bad)} of {len(keys)} rows fail; none was marked."
-        ) from problem
-    tries = LONE_TRIES if len(keys) == 1 else 1
-    for key, error in verdict.bad:
-        with transaction.atomic():
-            queue.park(key, f"{type(error).__name__}: {error}", tries)
-        logger.error("%s: %s fails: %r", queue.name, key, error)
+    _park(queue, keys, verdict.bad)
     return verdict.done
 
 
-def _attempt(
-    queue: Queue[Any], keys: list[Any], verdict: _Verdict[Any], *, now: datetime
+def _park(
+    stage: Queue[Any] | Outbox[Any, Any, Any], keys: list[Any], bad: list[tuple[Any, Exception]]
 ) -> None:
+    """Mark the few bad rows; raises StageBroken if they are too many to be the rows' fault."""
+    if len(bad) > MOST_BAD or len(bad) * 2 > max(len(keys), 2):
+        raise StageBroken(
+            f"{stage.name}: {len(bad)} of {len(keys)} rows fail; none was marked."
+        ) from bad[0][1]
+    tries = LONE_TRIES if len(keys) == 1 else 1
+    for key, error in bad:
+        with transaction.atomic():
+            stage.park(key, f"{type(error).__name__}: {error}", tries)
+        logger.error("%s: %s fails: %r", stage.name, key, error)
+
+
+def _attempt(queue: Queue[Any], keys: list[Any], verdict: _Verdict[Any], *, now: datetime) -> None:
     """One round over `keys`; if it fails, over each half, until the bad ones are alone."""
     if len(verdict.bad) > MOST_BAD:
         return  # It is a bug of ours already: the rest need not be tried.
