@@ -17,7 +17,6 @@ from django.db.models.lookups import (
     IsNull,
     LessThan,
     LessThanOrEqual,
-    Lookup,
     StartsWith,
 )
 from django.utils.translation import gettext as _
@@ -96,7 +95,7 @@ def _emptiness(rule: Rule) -> Q:
     return ~known if rule.operator is Operator.IS_EMPTY else known
 
 
-_LOOKUPS: Final[Mapping[Operator, type[Lookup[Any]]]] = {
+_LOOKUPS: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = {
     Operator.EQUAL: Exact,
     Operator.LESS: LessThan,
     Operator.AT_MOST: LessThanOrEqual,
@@ -166,9 +165,27 @@ def _bound(rule: Rule, day: dt.date, clock: Clock) -> Literal:
     return Literal(day, output_field=DateField())
 
 
+class _InZoneIfInstant:
+    """A column is known to hold dates or instants only now; a plain date has no zone."""
+
+    def resolve_expression(self, *args: Any, **options: Any) -> Any:
+        resolved = super().resolve_expression(*args, **options)  # type: ignore[misc]
+        if not isinstance(resolved.lhs.output_field, DateTimeField):
+            resolved.tzinfo = None
+        return resolved
+
+
+class _MonthOf(_InZoneIfInstant, ExtractMonth):
+    pass
+
+
+class _DayOf(_InZoneIfInstant, ExtractDay):
+    pass
+
+
 def _anniversary(rule: Rule, clock: Clock) -> Q:
     column = _column(rule)
-    place = ExtractMonth(column, tzinfo=clock.zone) * 100 + ExtractDay(column, tzinfo=clock.zone)
+    place = _MonthOf(column, tzinfo=clock.zone) * 100 + _DayOf(column, tzinfo=clock.zone)
     ranges = month_day_ranges(rule.operator, rule.value, clock.today)
     return Q(*(_compare(place, Operator.BETWEEN, ends) for ends in ranges), _connector=Q.OR)
 

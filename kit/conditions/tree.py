@@ -130,7 +130,11 @@ def _read_node(node: Any, registry: Registry, path: tuple[int, ...]) -> Group | 
 def _read_group(node: Any, registry: Registry, path: tuple[int, ...]) -> Group:
     if not isinstance(node, Mapping) or not set(node) <= _GROUP_KEYS:
         raise _unreadable(path)
-    combinator, is_negated, rules = node.get("combinator"), node.get("not", False), node["rules"]
+    combinator, is_negated, rules = (
+        node.get("combinator"),
+        node.get("not", False),
+        node.get("rules"),
+    )
     if (
         combinator not in ("and", "or")
         or not isinstance(is_negated, bool)
