@@ -1,0 +1,62 @@
+"""One payment against the amount of a campaign, whatever came back of it since."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from campaigns.rules.reasons import Decline
+from kit.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A refund, chargeback or reversal of a payment; `is_total` is the sum of refunds so far."""
+
+    kind: str
+    amount: Decimal
+    is_total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A payment, what was kept of it, and what it was worth in the reporting currency."""
+
+    paid: Money
+    kept: Money
+    reporting: Money
+
+
+def kept_of(paid: Money, corrections: Iterable[Correction]) -> Money:
+    """What is left of a payment; never below nothing."""
+    refunds, total = Decimal(0), Decimal(0)
+    others = Decimal(0)
+    for correction in corrections:
+        if correction.kind == "reversal":
+            others -= correction.amount
+        elif correction.kind == "chargeback":
+            others += correction.amount
+        elif correction.is_total:
+            total = max(total, correction.amount)
+        else:
+            refunds += correction.amount
+    gone = max(refunds, total) + others
+    return Money(min(max(paid.amount - gone, Decimal(0)), paid.amount), paid.currency)
+
+
+def decline_ticket(
+    ticket: Ticket, *, threshold: Money, reporting_threshold: Money | None
+) -> Decline | None:
+    """In the campaign's currency if that was paid, else by the reporting amount that was pinned.
+
+    A payment that was large once and has come back in part is a refund, not a small payment.
+    """
+    if ticket.paid.currency == threshold.currency:
+        paid, kept, least = ticket.paid.amount, ticket.kept.amount, threshold.amount
+    elif reporting_threshold is None:
+        return Decline.NO_RATE
+    else:
+        paid, least = ticket.reporting.amount, reporting_threshold.amount
+        kept = paid * ticket.kept.amount / ticket.paid.amount
+    if paid < least:
+        return Decline.BELOW_AMOUNT
+    return Decline.REFUNDED if kept < least else None
