@@ -19,11 +19,12 @@ from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 from import_export.formats.base_formats import Format
 
-# Full-width forms too: spreadsheet programs in East Asia fold them. Blanks in front do not protect.
+# Full-width forms too, which programs in East Asia fold; blanks in front do not protect.
 _FORMULA: Final = re.compile(r"[\s\x00]*[=+\-@＝＋－＠\t\r\n]")
 _QUOTED_FORMULA: Final = re.compile(r"'[\s\x00]*[=+\-@＝＋－＠\t\r\n]")
 _NUMBERS: Final = (int, float, Decimal)
 _LARGEST_EXACT: Final = 10**15  # Spreadsheet programs keep 15 digits of a number.
+_EPOCH: Final = 1900  # Excel knows no earlier day.
 _WIDEST: Final = 32_767  # Characters that a cell of Excel holds.
 
 
@@ -78,9 +79,9 @@ def _write_cell(sheet: Any, place: tuple[int, int], cell: Any, formats: tuple[An
         sheet.write_boolean(*place, cell)
     elif isinstance(cell, _NUMBERS) and abs(cell) < _LARGEST_EXACT:
         sheet.write_number(*place, cell)
-    elif isinstance(cell, datetime):
+    elif isinstance(cell, datetime) and cell.year > _EPOCH:
         sheet.write_datetime(*place, _wall_clock(cell), formats[1])
-    elif isinstance(cell, date):
+    elif isinstance(cell, date) and cell.year > _EPOCH:
         sheet.write_datetime(*place, cell, formats[0])
     else:
         sheet.write_string(*place, force_str(cell)[:_WIDEST])
