@@ -89,7 +89,7 @@ def celery(env: environ.Env, database: dict[str, Any]) -> dict[str, Any]:
     """Celery's settings. The broker is CELERY_BROKER_URL, or queues in our own PostgreSQL."""
     broker = env("CELERY_BROKER_URL", default="")
     return {
-        "broker_url": broker or "pgmq://",
+        "broker_url": broker or "pgmq://localhost",
         "broker_transport_options": _broker_options(database) if not broker else _patience(),
         "task_queues": None if broker else [Queue(TASK_QUEUE, no_declare=True)],
         "task_default_queue": TASK_QUEUE,

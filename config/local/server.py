@@ -114,7 +114,7 @@ class Server:
         """
         running = self._processes()
         for process in running:
-            if str(process.pid) == self._recorded_number():
+            if str(process.pid) == self._recorded(0):
                 _send(process, FAST_SHUTDOWN)  # Its children end with it; so do orphans, unasked.
         _, stubborn = psutil.wait_procs(running, timeout=patience)
         for process in stubborn + self._processes():
@@ -125,6 +125,9 @@ class Server:
             leftover.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
+        """Whether it answers. Asked too early, it would write a complaint for each question."""
+        if self._recorded(7) != "ready":
+            return False
         try:
             self._connect("postgres").close()
         except psycopg.OperationalError:
@@ -192,11 +195,12 @@ class Server:
                 " docs/operations.md), move the folder away, and restore here."
             )
 
-    def _recorded_number(self) -> str:
+    def _recorded(self, line: int) -> str:
         try:
-            return (self.data / "postmaster.pid").read_text().split("\n")[0].strip()
+            lines = (self.data / "postmaster.pid").read_text().split("\n")
         except FileNotFoundError:
             return ""
+        return lines[line].strip() if line < len(lines) else ""
 
     def _processes(self) -> list[psutil.Process]:
         """PostgreSQL's processes on this very data, and no others: they work inside its folder."""

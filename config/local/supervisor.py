@@ -19,7 +19,7 @@ from config.local.children import Child, Family
 from config.local.lock import TOKEN, CannotStartError, taken
 from config.local.server import FAST_SHUTDOWN, Server, ServerError
 
-_CELERY = ["-m", "celery", "--app", "config.celery:app"]
+_CELERY = ["-m", "celery", "--quiet", "--app", "config.celery:app"]
 _WORKER = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
 
 
