@@ -1,0 +1,50 @@
+"""Everything below /api/."""
+
+from csp.constants import SELF, UNSAFE_INLINE
+from csp.decorators import csp_replace
+from django.urls import path, re_path
+from django.utils.translation import gettext as _
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from loyalty.api import CancelUseView, CouponView, MemberView, RedeemView
+from payments.api import SalesView
+
+
+class NoSuchPage(APIView):
+    """An address that does not exist, answered as a problem and not as a page."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise NotFound(_("There is nothing at this address. See /api/docs/."))
+
+    def get(self, request: Request) -> Response:
+        raise NotFound
+
+
+# Its assets are our own files and its script an address of ours, so nothing inline is needed but
+# the styles that Swagger sets, and its icons.
+docs = csp_replace(
+    {
+        "script-src": [SELF],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+    }
+)(SpectacularSwaggerSplitView.as_view(url_name="api-schema"))
+
+urlpatterns = [
+    path("v1/coupons/<str:code>", CouponView.as_view(), name="api-coupon"),
+    path("v1/coupons/<str:code>/redeem", RedeemView.as_view(), name="api-redeem"),
+    path("v1/coupon-uses/<uuid:use_id>/cancel", CancelUseView.as_view(), name="api-cancel-use"),
+    path("v1/sales", SalesView.as_view(), name="api-sales"),
+    path("v1/members/<str:code>", MemberView.as_view(), name="api-member"),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", docs, name="api-docs"),
+    re_path("", NoSuchPage.as_view()),
+]

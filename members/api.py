@@ -1,0 +1,168 @@
+"""What every view of the API has: a key, a scope, a rate, and mutations that repeat safely."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, TypeVar
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kit.http import (
+    LARGEST_BODY,
+    PROBLEM_TYPE,
+    BodyTooLarge,
+    Refused,
+    StrictJSONParser,
+    problem_response,
+)
+from kit.work import hold_keys
+from members.keys import ApiKeyAuthentication, HasScope, KeyRate
+from members.models import ApiCall, ApiKey, Store
+
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description=(
+        "New for each action, the same for its repetitions: 1 to 120 printable characters. A "
+        "repetition gets the first answer again, with `Idempotency-Replayed: true`."
+    ),
+)
+REPLAYED: Final = "Idempotency-Replayed"
+# Tills repeat within minutes; a key may be used anew after a month.
+ANSWERS_KEPT_FOR: Final = timedelta(days=30)
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,120}")
+
+View = TypeVar("View", bound="ApiView")
+Answer = Callable[..., Response]
+
+
+class ApiView(APIView):
+    """A view of /api/v1/. `required_scope` is one of ApiKey.Scope."""
+
+    required_scope: ClassVar[str] = ""
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes = [HasScope]
+    throttle_classes = [KeyRate]
+    parser_classes = [StrictJSONParser]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > LARGEST_BODY:
+            raise BodyTooLarge
+
+
+def key_of(request: Request) -> ApiKey:
+    """The key of an authenticated request."""
+    assert isinstance(request.auth, ApiKey)  # noqa: S101 - HasScope let nobody else in.
+    return request.auth
+
+
+def store_for(request: Request, code: str) -> Store | None:
+    """The store that a request is about: the one it names, else its key's own.
+
+    Raises Refused if the key belongs to another store, ValidationError if there is no such store.
+    """
+    own = key_of(request).store
+    if own is not None and code not in ("", own.code):
+        raise Refused(
+            _("This API key belongs to the store %(store)s and may act for no other.")
+            % {"store": own.code},
+            code="store_not_allowed",
+            status=HTTPStatus.FORBIDDEN,
+        )
+    if own is not None or not code:
+        return own
+    store = Store.objects.filter(code=code).first()
+    if store is None:
+        raise ValidationError({"store": [_("There is no store with this code.")]})
+    return store
+
+
+def answer_once(answer: Answer) -> Answer:
+    """A mutation with an Idempotency-Key: its first answer is kept, with its effect, and repeated.
+
+    Kept are successes and refusals (`Refused`), whose effect was rolled back: a late copy of a
+    refused request must not suddenly succeed. A malformed request has no answer worth keeping;
+    its repetition with a better body may use the same key.
+    """
+
+    @wraps(answer)
+    def answer_or_repeat(view: APIView, request: Request, *args: Any, **kwargs: Any) -> Response:
+        given = request.headers.get("Idempotency-Key", "")
+        if not _KEY.fullmatch(given):
+            raise ParseError(
+                _("Send an Idempotency-Key header, new for each action: 1 to 120 characters."),
+                "idempotency_key_missing",
+            )
+        call = {"api_key": key_of(request), "idempotency_key": given}
+        body_hash = hash_of_call(request)
+        with transaction.atomic():
+            hold_keys([f"api:{key_of(request).pk}:{given}"])
+            earlier = ApiCall.objects.filter(**call).first()
+            if earlier is not None:
+                return _repeat(earlier, body_hash)
+            response = _first_answer(answer, view, request, *args, **kwargs)
+            ApiCall.objects.create(
+                **call,
+                body_hash=body_hash,
+                status=response.status_code,
+                answer=response.data,
+                called_at=timezone.now(),
+            )
+        return response
+
+    return answer_or_repeat
+
+
+def hash_of_call(request: Request) -> str:
+    """What was asked: method, path and the bytes of the body."""
+    head = f"{request.method} {request.path}\0".encode()
+    return hashlib.sha256(head + request.body).hexdigest()
+
+
+def forget_answers() -> int:
+    """Delete answers that nobody will ask for again."""
+    oldest = timezone.now() - ANSWERS_KEPT_FOR
+    return ApiCall.objects.filter(called_at__lt=oldest).delete()[0]
+
+
+def _first_answer(
+    answer: Answer, view: APIView, request: Request, *args: Any, **kwargs: Any
+) -> Response:
+    try:
+        with transaction.atomic():
+            return answer(view, request, *args, **kwargs)
+    except Refused as refusal:
+        response = problem_response(refusal, view.get_exception_handler_context())
+        assert response is not None  # noqa: S101 - Refused is an APIException.
+        response.exception = True
+        return response
+
+
+def _repeat(earlier: ApiCall, body_hash: str) -> Response:
+    if earlier.body_hash != body_hash:
+        raise Refused(
+            _("This Idempotency-Key belongs to another request. Use a new one."),
+            code="idempotency_key_reused",
+            status=HTTPStatus.CONFLICT,
+        )
+    is_problem = earlier.status >= HTTPStatus.BAD_REQUEST
+    return Response(
+        earlier.answer,
+        earlier.status,
+        headers={REPLAYED: "true"},
+        content_type=PROBLEM_TYPE if is_problem else None,
+    )
