@@ -6,4 +6,4 @@ class KitConfig(AppConfig):
     name = "kit"
 
     def ready(self) -> None:
-        autodiscover_modules("conditions")
+        autodiscover_modules("conditions", "panels")

@@ -1,0 +1,176 @@
+"""Reading what members hold: points, lots, their tier and what is missing, coupons."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from django.db.models import F, Prefetch, Q, Sum
+from django.db.models.functions import Coalesce
+
+from kit.money import Money
+from loyalty.models import Coupon, CouponUse, Lot, RuleVersion, Standing, Tier, Transfer
+from members.models import Member, Programme
+
+# How long a coupon that is over stays among the member's coupons.
+COUPON_REMEMBERED = timedelta(days=90)
+
+
+def standing_of(member: Member) -> Standing:
+    """Where the member stands; a blank one before their first transaction."""
+    found = Standing.objects.select_related("tier").filter(pk=member.pk).first()
+    return found or Standing(member=member)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLot:
+    """Points that the member still holds out of one lot, and when they lapse."""
+
+    lot: Lot
+    left: int
+    expires_at: datetime | None
+
+
+def open_lots(member: Member) -> list[OpenLot]:
+    """Lots with something left in them, soonest to lapse first."""
+    lots = (
+        Lot.objects.filter(account=member.pk, closed_at=None)
+        .annotate(used=Coalesce(Sum("uses__points"), 0))
+        .order_by(F("expires_at").asc(nulls_last=True), "id")
+    )
+    return [OpenLot(lot, lot.points - lot.used, lot.expires_at) for lot in lots]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Points that lapse at the same moment."""
+
+    points: int
+    at: datetime
+
+
+def next_lapse(lots: Sequence[OpenLot], *, now: datetime) -> Lapse | None:
+    """What lapses next, unless the member uses it before. What lapsed already is not news."""
+    coming = [lot for lot in lots if lot.expires_at is not None and lot.expires_at > now]
+    first = min((lot.expires_at for lot in coming if lot.expires_at), default=None)
+    if first is None:
+        return None
+    return Lapse(sum(lot.left for lot in coming if lot.expires_at == first), first)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One transfer as the member sees it: `points` is negative where points went away."""
+
+    transfer: Transfer
+    points: int
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the member paid or got money back; otherwise when it was booked."""
+        award = self.transfer.award
+        return award.transaction.occurred_at if award else self.transfer.booked_at
+
+
+def ledger_rows(member: Member, *, limit: int) -> list[LedgerRow]:
+    """The newest transfers of the member, each with its award, payment and store."""
+    transfers = (
+        Transfer.objects.filter(Q(debit=member.pk) | Q(credit=member.pk))
+        .select_related("award__transaction__store")
+        .order_by("-booked_at", "-id")[:limit]
+    )
+    return [LedgerRow(transfer, _signed(transfer, member)) for transfer in transfers]
+
+
+def rule_versions(rows: Iterable[LedgerRow]) -> dict[str, RuleVersion]:
+    """The rules that the awards of `rows` name, as they stood then, by id; one query."""
+    awards = [row.transfer.award for row in rows if row.transfer.award]
+    named = {reason["rule"] for award in awards for reason in award.why if "rule" in reason}
+    return {str(version.pk): version for version in RuleVersion.objects.filter(pk__in=named)}
+
+
+def _signed(transfer: Transfer, member: Member) -> int:
+    return transfer.points if transfer.credit_id == member.pk else -transfer.points
+
+
+@dataclass(frozen=True, slots=True)
+class TierProgress:
+    """The member's tier, the next one, and what is missing; `next` is None at the top."""
+
+    tier: Tier | None
+    next: Tier | None
+    spend: Money
+    threshold: Money | None
+    missing: Money | None
+
+    @property
+    def percent(self) -> int:
+        """How much of the way is done, rounded down: 100 only when it is."""
+        if self.threshold is None or self.threshold.amount <= 0:
+            return 100
+        share = max(self.spend.amount, Decimal(0)) / self.threshold.amount
+        return min(int(share * 100), 100)
+
+
+def tier_progress(standing: Standing) -> TierProgress | None:
+    """None where the programme has no tiers."""
+    tiers = list(Tier.objects.order_by("rank"))
+    if not tiers:
+        return None
+    currency = Programme.current().currency
+    # The lowest tier asks for nothing: everybody is in it before their first transaction too.
+    own = standing.tier or next((tier for tier in tiers if tier.threshold <= 0), None)
+    rank = own.rank if own else -1
+    following = next((tier for tier in tiers if tier.rank > rank), None)
+    spend = Money(standing.spend_12m, currency)
+    if following is None:
+        return TierProgress(own, None, spend, None, None)
+    threshold = Money(following.threshold, currency)
+    missing = max(following.threshold - standing.spend_12m, Decimal(0))
+    return TierProgress(own, following, spend, threshold, Money(missing, currency))
+
+
+class CouponState(StrEnum):
+    USABLE = "usable"
+    UPCOMING = "upcoming"
+    USED = "used"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCoupon:
+    coupon: Coupon
+    state: CouponState
+    used_at: datetime | None
+    uses_left: int
+
+
+def coupons_of(member: Member, *, now: datetime, limit: int = 60) -> list[HeldCoupon]:
+    """The member's coupons, those that last longest first; long finished ones are left out."""
+    uses = CouponUse.objects.filter(cancelled_at=None).order_by("-used_at", "-number")
+    coupons = (
+        Coupon.objects.filter(member=member, expires_at__gt=now - COUPON_REMEMBERED)
+        .select_related("type__category")
+        .prefetch_related(Prefetch("uses", uses, to_attr="standing_uses"), "type__stores")
+        .order_by("-expires_at", "-id")[:limit]
+    )
+    return [_held(coupon, now=now) for coupon in coupons]
+
+
+def _held(coupon: Coupon, *, now: datetime) -> HeldCoupon:
+    uses: list[CouponUse] = coupon.standing_uses  # type: ignore[attr-defined]
+    left = max(coupon.type.uses_per_coupon - len(uses), 0)
+    used_at = uses[0].used_at if uses else None
+    return HeldCoupon(coupon, _state(coupon, left=left, now=now), used_at, left)
+
+
+def _state(coupon: Coupon, *, left: int, now: datetime) -> CouponState:
+    if coupon.cancelled_at is not None:
+        return CouponState.CANCELLED
+    if not left:
+        return CouponState.USED
+    if coupon.expires_at <= now:
+        return CouponState.EXPIRED
+    return CouponState.USABLE if coupon.starts_at <= now else CouponState.UPCOMING
