@@ -183,6 +183,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "kit.http.problem_response",
+    # For each key and web process; a busy till sends one request in some seconds.
+    "DEFAULT_THROTTLE_RATES": {"api_key": env("API_RATE", default="1200/min")},
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
