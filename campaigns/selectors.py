@@ -1,0 +1,115 @@
+"""Reading about campaigns: what is due, what runs, who is silent."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Exists, F, Func, Min, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Concat
+
+from campaigns.conditions import registry_for
+from campaigns.models import Campaign, Message
+from campaigns.rules.tickets import Correction
+from kit.conditions import to_q
+from kit.work import IS_DUE
+from loyalty.models import Tier
+from members.models import Event, Member
+from payments.models import Transaction
+
+# Which campaigns look at which events.
+TRIGGERS: Final = {
+    Event.Kind.PAID.value: Campaign.Trigger.LARGE_TICKET,
+    Event.Kind.TIER_CHANGED.value: Campaign.Trigger.TIER_REACHED,
+    Event.Kind.SILENT.value: Campaign.Trigger.SILENCE,
+}
+
+
+def oldest_due_events(member_ids: Sequence[UUID], *, now: datetime) -> list[Event]:
+    """The oldest due event of each member, with all that conditions ask about the member."""
+    return list(
+        Event.objects.filter(IS_DUE, member_id__in=member_ids, due_at__lte=now)
+        .order_by("member_id", "due_at", "id")
+        .distinct("member_id")
+        .select_related("member__region", "member__home_store", "member__standing__tier")
+        .defer("member__name")
+    )
+
+
+def running_campaigns(triggers: Collection[str]) -> list[Campaign]:
+    return list(
+        Campaign.objects.filter(state=Campaign.State.RUNNING, trigger__in=triggers)
+        .select_related("tier", "coupon_type")
+        .order_by("pk")
+    )
+
+
+def lowest_rank() -> int:
+    """The rank in which everybody starts."""
+    return Tier.objects.aggregate(lowest=Min("rank"))["lowest"] or 0
+
+
+def corrections_of(payments: Iterable[str]) -> dict[str, list[Correction]]:
+    """Refunds, chargebacks and reversals by the id of their payment, in the payment's currency."""
+    rows = Transaction.objects.filter(
+        original__in=set(payments), currency=F("original__currency")
+    ).values_list("original_id", "kind", "amount", "is_total")
+    found: defaultdict[str, list[Correction]] = defaultdict(list)
+    for original_id, kind, amount, is_total in rows:
+        found[str(original_id)].append(Correction(kind, amount, is_total))
+    return found
+
+
+def silence_key(campaign_id: int, last_paid_at: datetime) -> str:
+    """What a silence is known by: it began with one payment and ends with the next."""
+    return f"{campaign_id}:{last_paid_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+
+
+class _InstantAsText(Func):
+    """The same text in the database as `silence_key` writes."""
+
+    template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
+    output_field = TextField()
+
+
+def silent_members(
+    campaign: Campaign, *, now: datetime, zone: tzinfo, since: datetime | None = None
+) -> QuerySet[Member]:
+    """Members whose silence the campaign has not noticed yet, the longest first.
+
+    `since`: only silences that were reached after it. Who never bought is not silent.
+    """
+    span = timedelta(days=campaign.silent_days or 0)
+    noticed = Event.objects.filter(
+        member=OuterRef("pk"),
+        kind=Event.Kind.SILENT,
+        key=Concat(Value(f"{campaign.pk}:"), _InstantAsText(OuterRef("standing__last_paid_at"))),
+    )
+    reached = Q(standing__last_paid_at__lte=now - span)
+    if since is not None:
+        reached &= Q(standing__last_paid_at__gt=since - span)
+    fits: Q = to_q(campaign.condition, registry_for(campaign.trigger), now=now, zone=zone)
+    return (
+        Member.objects.filter(reached, fits)
+        .exclude(Exists(noticed))
+        .order_by("standing__last_paid_at", "pk")
+    )
+
+
+def deliverable(now: datetime) -> QuerySet[Message]:
+    """Due messages. One in doubt is due only once staff let it go again."""
+    states = (Message.State.QUEUED, Message.State.UNKNOWN)
+    return Message.objects.filter(IS_DUE, due_at__lte=now, state__in=states)
+
+
+def with_all_for_a_letter(messages: QuerySet[Message]) -> QuerySet[Message]:
+    related: tuple[Any, ...] = (
+        "decision__campaign__tier",
+        "decision__coupon__type",
+        "decision__event",
+        "member__region",
+        "member__home_store",
+        "member__standing__tier",
+    )
+    return messages.select_related(*related)
