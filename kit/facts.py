@@ -93,12 +93,13 @@ def guard_statements(table: str, columns: list[str]) -> list[str]:
         END $$
         """,
         f'DROP TRIGGER IF EXISTS fact_unchanged ON "{table}"',
-        f'CREATE TRIGGER fact_unchanged BEFORE UPDATE ON "{table}" FOR EACH ROW'
-        f" WHEN ({changed}) EXECUTE FUNCTION refuse_to_change_fact()",
         f'DROP TRIGGER IF EXISTS fact_kept ON "{table}"',
-        f'CREATE TRIGGER fact_kept BEFORE DELETE ON "{table}" FOR EACH ROW'
-        " EXECUTE FUNCTION refuse_to_change_fact()",
         f'DROP TRIGGER IF EXISTS fact_kept_whole ON "{table}"',
-        f'CREATE TRIGGER fact_kept_whole BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT'
-        " EXECUTE FUNCTION refuse_to_change_fact()",
+        _trigger("fact_unchanged", f'BEFORE UPDATE ON "{table}" FOR EACH ROW WHEN ({changed})'),
+        _trigger("fact_kept", f'BEFORE DELETE ON "{table}" FOR EACH ROW'),
+        _trigger("fact_kept_whole", f'BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT'),
     ]
+
+
+def _trigger(name: str, occasion: str) -> str:
+    return f"CREATE TRIGGER {name} {occasion} EXECUTE FUNCTION refuse_to_change_fact()"

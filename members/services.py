@@ -36,7 +36,7 @@ def enrol_member(  # noqa: PLR0913 - a person has this many sides, all named at 
     born_on: date | None = None,
     code: str | None = None,
 ) -> Member:
-    """A new member with their identities; raises IdentityTaken or BadIdentity, then nothing stands."""
+    """A new member with their identities; raises IdentityTaken or BadIdentity, leaving nothing."""
     with transaction.atomic():
         member = Member.objects.create(
             code=code or new_member_code(),
@@ -57,7 +57,11 @@ def enrol_member(  # noqa: PLR0913 - a person has this many sides, all named at 
 
 def joined_event(member: Member, *, now: datetime) -> Event:
     return Event(
-        member=member, kind=Event.Kind.JOINED, key="joined", occurred_at=member.joined_at, booked_at=now
+        member=member,
+        kind=Event.Kind.JOINED,
+        key="joined",
+        occurred_at=member.joined_at,
+        booked_at=now,
     )
 
 
@@ -85,7 +89,9 @@ def normalise_identity(kind: str, value: str, *, country: str = "HK") -> str:
         try:
             validate_email(text)
         except ValidationError as problem:
-            raise BadIdentity(_("“%(value)s” is not an e-mail address.") % {"value": text}) from problem
+            raise BadIdentity(
+                _("“%(value)s” is not an e-mail address.") % {"value": text}
+            ) from problem
         return text.lower()
     return text
 
@@ -102,9 +108,9 @@ def _normal_phone(text: str, country: str) -> str:
 
 
 def _not_a_phone(text: str) -> str:
-    return _("“%(value)s” is not a phone number. Write it with its country, as in +852 9123 4567.") % {
-        "value": text
-    }
+    return _(
+        "“%(value)s” is not a phone number. Write it with its country, as in +852 9123 4567."
+    ) % {"value": text}
 
 
 def hash_of(kind: str, normal_value: str) -> str:
@@ -178,7 +184,12 @@ def set_consent(
             key=str(consent.pk),
             occurred_at=now,
             booked_at=now,
-            details={"channel": channel, "purpose": purpose, "granted": is_granted, "source": source},
+            details={
+                "channel": channel,
+                "purpose": purpose,
+                "granted": is_granted,
+                "source": source,
+            },
         )
         record_events([event])
     return consent

@@ -94,6 +94,9 @@ class CallbackBody(models.Model):
         managed = False
         db_table = "payments_callbackbody"
 
+    def __str__(self) -> str:
+        return str(self.callback_id)
+
 
 class Conflict(Fact):
     """The same delivery key came again with another body. The first one counts; staff look."""
@@ -148,6 +151,9 @@ class RejectionCount(models.Model):
                 fields=["account", "minute", "reason"], name="rejection_count_once"
             )
         ]
+
+    def __str__(self) -> str:
+        return str(self.reason)
 
 
 class Category(Named):

@@ -23,7 +23,9 @@ class CallbackView(APIView):
     authentication_classes: ClassVar[list[Any]] = []
     permission_classes: ClassVar[list[Any]] = []
     throttle_classes: ClassVar[list[Any]] = []
-    parser_classes: ClassVar[list[Any]] = []  # Bytes are verified as they came, never re-serialised.
+    parser_classes: ClassVar[
+        list[Any]
+    ] = []  # Bytes are verified as they came, never re-serialised.
     schema = None
 
     def post(self, request: Request, provider: str, token: str) -> HttpResponse:
@@ -38,7 +40,9 @@ class CallbackView(APIView):
                 return HttpResponse("Too large.\n", status=413, content_type="text/plain")
             return _reply(account.provider, receive(account, inbound, now=now))
         except (OperationalError, InterfaceError):
-            logger.exception("A callback of %s could not be stored; the platform will resend.", provider)
+            logger.exception(
+                "A callback of %s could not be stored; the platform will resend.", provider
+            )
             return HttpResponse("Try again later.\n", status=503, content_type="text/plain")
         except UnreadablePostError:
             return HttpResponse("The body broke off.\n", status=400, content_type="text/plain")

@@ -189,3 +189,6 @@ class CapUse(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["member", "rule", "on"], name="cap_use_once")
         ]
+
+    def __str__(self) -> str:
+        return str(self.points)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Case, Count, F, Max, QuerySet, Value, When
+from django.db.models import Count, Max, QuerySet
 
 from kit.ids import is_valid_code, normal_code
 from kit.money import Money
@@ -203,8 +203,7 @@ def _keep(issued: list[Coupon], types: dict[int, CouponType], *, now: datetime) 
     for coupon, code in zip(issued, free_codes(len(issued)), strict=True):
         coupon.code = code
     Coupon.record(issued)
-    counters = [When(pk=kind.pk, then=Value(kind.issued)) for kind in types.values()]
-    CouponType.objects.filter(pk__in=types).update(issued=Case(*counters, default=F("issued")))
+    CouponType.objects.bulk_update(types.values(), ["issued"])
     record_events(
         Event(
             member_id=coupon.member_id,

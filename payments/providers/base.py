@@ -24,7 +24,7 @@ class Reason(StrEnum):
     TOO_NEW = "too_new"
     MALFORMED = "malformed"
     OTHER_MERCHANT = "other_merchant"  # Signed well, but for another app or seller.
-    NO_SECRET = "no_secret"  # The account has no usable key: it refuses, it never skips.
+    NO_SECRET = "no_secret"  # noqa: S105 - The account has no usable key: it refuses, it never skips.
     TOO_LARGE = "too_large"
 
 
@@ -85,7 +85,7 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class NoticeLine:
-    """One line of a basket; `amount` is the line's total after discounts, in the notice's currency."""
+    """One line of a basket; `amount`, after discounts, is in the notice's currency."""
 
     sku: str
     quantity: Decimal
@@ -150,7 +150,7 @@ class SettingField:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A platform. `sign` makes a genuine request for tests, the simulator and "test this account"."""
+    """A platform: pure functions, and what the admin asks for to set an account up."""
 
     code: str
     label: Any

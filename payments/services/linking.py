@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -106,5 +105,3 @@ def _note(member: Member, linked: int, *, now: datetime) -> None:
         details={"transactions": linked},
     )
     record_events([event])
-
-

@@ -105,10 +105,8 @@ def refuse(account_id: int, inbound: Inbound, rejected: Rejected, *, now: dateti
 
 
 def _says_the_same(first: Callback, provider: Provider, inbound: Inbound) -> bool:
-    """Whether a resend with other bytes (a new time stamp, say) means what the first post meant."""
-    body = CallbackBody.objects.filter(
-        callback_id=first.pk, received_at=first.received_at
-    ).first()
+    """Whether a resend with other bytes (a new time stamp, say) means what the first one did."""
+    body = CallbackBody.objects.filter(callback_id=first.pk, received_at=first.received_at).first()
     if body is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Replay: staff send a stored post down the road once more. Effects already booked stay as they are."""
+"""Replay: a stored post goes down the road once more. What is booked already stays as it is."""
 
 from datetime import datetime
 

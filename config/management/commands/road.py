@@ -1,0 +1,74 @@
+"""The road as a process: it runs the stages in turn, for as long as it lives."""
+
+import logging
+import signal
+import threading
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import InterfaceError, OperationalError, connection, connections
+from django.utils import timezone
+
+from config.pipeline import STAGES, Stage
+from kit.drain import StageBroken
+
+logger = logging.getLogger(__name__)
+
+_SHORTEST_NAP: Final = 0.02  # seconds between looks while payments come in
+_LONGEST_NAP: Final = 0.2
+_PAUSE_AFTER_TROUBLE: Final = 1.0
+_PAUSE_AFTER_BREAKAGE: Final = 30.0
+
+
+class Command(BaseCommand):
+    help = "Run the road: translate, settle and react; deliver in a second thread."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--limit", type=int, default=0, help="Rows of a batch (tests); 0: each stage's own."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        inward = tuple(stage for stage in STAGES if not stage.is_outward)
+        outward = tuple(stage for stage in STAGES if stage.is_outward)
+        limit = options["limit"]
+        # A slow mail server must not hold up points: what talks to the world has its own thread.
+        beside = threading.Thread(target=travel, args=(outward, stop, limit), name="outward")
+        beside.start()
+        travel(inward, stop, limit)
+        beside.join()
+
+
+def travel(stages: tuple[Stage, ...], stop: threading.Event, limit: int = 0) -> None:
+    """Go round the stages until told to stop; rest when a round found nothing to do."""
+    resting: dict[str, float] = {}
+    nap = _SHORTEST_NAP
+    while not stop.is_set():
+        try:
+            done = _go_round(stages, resting, limit)
+        except (OperationalError, InterfaceError) as problem:
+            logger.warning("The database is away or busy, nothing was marked: %s", problem)
+            connections.close_all()
+            stop.wait(_PAUSE_AFTER_TROUBLE)
+            continue
+        nap = _SHORTEST_NAP if done else min(nap * 1.2, _LONGEST_NAP)
+        if not done:
+            stop.wait(nap)
+    connection.close()
+
+
+def _go_round(stages: tuple[Stage, ...], resting: dict[str, float], limit: int) -> int:
+    done = 0
+    for stage in stages:
+        now = timezone.now()
+        if resting.get(stage.name, 0.0) > now.timestamp():
+            continue
+        try:
+            done += stage.work(now=now, limit=limit or stage.limit)
+        except StageBroken:
+            logger.critical("Stage %s is broken and rests.", stage.name, exc_info=True)
+            resting[stage.name] = now.timestamp() + _PAUSE_AFTER_BREAKAGE
+    return done

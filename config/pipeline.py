@@ -1,0 +1,42 @@
+"""The road: rows wait in tables; each stage claims what is due and leaves one fact behind."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from campaigns.services.deliver import deliver_messages
+
+from campaigns.services.react import react_to_events
+from loyalty.services.settle import settle_members
+from payments.services.translate import translate_callbacks
+
+
+class Work(Protocol):
+    def __call__(self, *, now: datetime, limit: int) -> int:
+        """Do up to `limit` due rows (or members); returns how many facts were done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`is_outward`: it talks to the world, which may be slow, so it never holds up the others."""
+
+    name: str
+    work: Work
+    limit: int
+    is_outward: bool = False
+
+
+STAGES: Final = (
+    Stage("translate", translate_callbacks, limit=250),  # Callback → Transaction
+    Stage("settle", settle_members, limit=500),  # Transaction → Award, Transfer, TierChange, Event
+    Stage("react", react_to_events, limit=500),  # Event → Reaction, Decision, Coupon, Message
+    Stage("deliver", deliver_messages, limit=20, is_outward=True),  # Message → sent, or why not
+)
+
+
+def run(*, now: datetime, limit: int | None = None, stages: tuple[Stage, ...] = STAGES) -> int:
+    """Drain every stage until nothing is due (tests, imports, the demo); returns facts done."""
+    total = 0
+    while done := sum(stage.work(now=now, limit=limit or stage.limit) for stage in stages):
+        total += done
+    return total

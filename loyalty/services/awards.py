@@ -1,0 +1,222 @@
+"""Awards: what each case earns or takes back, with every rule's verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from kit.conditions import matches
+from kit.money import CurrencyMismatch, Money
+from loyalty.conditions import PAYMENT
+from loyalty.models import Award, CapUse
+from loyalty.rules.earning import Basket, Candidate, Earning, earn, remaining
+from loyalty.rules.periods import local_day
+from loyalty.rules.snapshots import freeze, thaw
+from loyalty.services.cases import Case, Docket, Kind, facts_of, reporting
+from loyalty.services.rules import Version, named, versions_at
+from payments.models import Transaction
+
+
+class OtherCurrency(CurrencyMismatch):
+    """A refund in another currency than its payment: staff have to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """An award, and how far it moves the points that this payment stands for.
+
+    `give` counts points to give (positive) or to take back (negative) in the ledger.
+    """
+
+    case: Case
+    award: Award
+    give: int
+
+
+def rule_on(case: Case, docket: Docket) -> Ruling:
+    """What the case's fact earns or takes back; raises OtherCurrency."""
+    return _rule_on_payment(case, docket) if case.is_payment else _rule_on_correction(case, docket)
+
+
+def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
+    facts = facts_of(case, docket)
+    versions = versions_at(docket.versions, case.payment.occurred_at)
+    rate = case.rate.rate if case.rate else Decimal(1)
+    day = local_day(case.payment.occurred_at, docket.zone)
+    frozen: dict[str, Any] = {
+        "facts": freeze(_asked_about(facts, versions)),
+        "verdicts": _verdicts_on_private_facts(facts, versions, docket),
+        "rules": [version.terms.version for version in versions],
+        "caps": _caps_left(case, versions, docket, day),
+        "multiplier": str(case.standing.tier.multiplier if case.standing.tier else 1),
+        "rate": str(rate),
+        "on": day.isoformat(),
+    }
+    earning = _earn(case, docket, frozen, money=case.payment.money, corrections=[])
+    _use_caps(case, docket, earning.by_rule, day)
+    award = Award(
+        transaction=case.row,
+        member_id=case.standing.pk,
+        points=earning.points,
+        spend=reporting(case.payment.money, rate, docket.programme.currency).amount,
+        paid_at=case.payment.occurred_at,
+        booked_at=docket.now,
+        facts=frozen,
+        why=list(earning.why),
+    )
+    return Ruling(case, award, give=earning.points)
+
+
+def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
+    assert case.award is not None
+    if case.row.currency != case.payment.currency:
+        raise OtherCurrency(
+            f"Paid in {case.payment.currency}, but the {case.row.kind} is in {case.row.currency}."
+        )
+    frozen = case.award.facts
+    corrections = [*case.earlier, case.row]
+    before = _what_remains(case.payment, case.earlier)
+    after = _what_remains(case.payment, corrections)
+    earned_before = _earn(case, docket, frozen, money=before, corrections=case.earlier)
+    earned_after = _earn(case, docket, frozen, money=after, corrections=corrections)
+    _use_caps(
+        case,
+        docket,
+        {
+            rule: earned_after.by_rule.get(rule, 0) - points
+            for rule, points in earned_before.by_rule.items()
+        },
+        date.fromisoformat(frozen["on"]),
+    )
+    change = earned_after.points - case.net
+    forgiven = _forgiven(case, change)
+    rate, currency = Decimal(frozen["rate"]), docket.programme.currency
+    spend = reporting(after, rate, currency) - reporting(before, rate, currency)
+    award = Award(
+        transaction=case.row,
+        member_id=case.standing.pk,
+        points=change + forgiven,
+        forgiven=forgiven,
+        spend=spend.amount,
+        paid_at=case.payment.occurred_at,
+        booked_at=docket.now,
+        why=list(earned_after.why),
+    )
+    return Ruling(case, award, give=award.points)
+
+
+def _forgiven(case: Case, change: int) -> int:
+    """Points that lapsed are never taken back: they are forgiven, and a reversal, which gives
+    points back, first makes up for what was forgiven."""
+    if change < 0:
+        return min(-change, max(case.lapsed - case.forgiven, 0))
+    return -min(change, case.forgiven)
+
+
+def _what_remains(payment: Transaction, corrections: list[Transaction]) -> Money:
+    taken = [row for row in corrections if row.kind != Kind.REVERSAL]
+    return Money(
+        remaining(
+            payment.amount,
+            totals=[row.amount for row in taken if row.is_total],
+            singles=[row.amount for row in taken if not row.is_total],
+            back=sum((r.amount for r in corrections if r.kind == Kind.REVERSAL), Decimal(0)),
+        ),
+        payment.currency,
+    )
+
+
+def _earn(
+    case: Case,
+    docket: Docket,
+    frozen: Mapping[str, Any],
+    *,
+    money: Money,
+    corrections: list[Transaction],
+) -> Earning:
+    """The same sums for a payment and for what is left of it, by the facts of then."""
+    facts = thaw(frozen["facts"])
+    if "amount" in facts:
+        facts["amount"] = money
+    candidates = []
+    for version in named(docket.versions, frozen["rules"]):
+        terms = version.terms
+        refusal = _refusal(version, facts, frozen["verdicts"], docket)
+        candidates.append(Candidate(terms, refusal, frozen["caps"].get(str(terms.rule))))
+    basket = Basket(
+        amount=money.amount,
+        currency=money.currency,
+        reporting_rate=Decimal(frozen["rate"]),
+        reporting_currency=docket.programme.currency,
+        categories=_categories_left(case.payment, corrections, money.amount, docket),
+        multiplier=Decimal(frozen["multiplier"]),
+    )
+    return earn(basket, candidates)
+
+
+def _categories_left(
+    payment: Transaction, corrections: list[Transaction], left: Decimal, docket: Docket
+) -> Mapping[str, Decimal]:
+    """What is left of each category's lines: less the lines taken back, and of refunds without
+    lines each category bears its share."""
+    amounts = dict(docket.amounts_by_category[payment.pk])
+    by_lines = Decimal(0)
+    for row in corrections:
+        sign = 1 if row.kind == Kind.REVERSAL else -1
+        by_lines += sign * docket.line_totals[row.pk]
+        for code, amount in docket.amounts_by_category[row.pk].items():
+            amounts[code] = amounts.get(code, Decimal(0)) + sign * amount
+    whole = payment.amount + by_lines
+    share = min(left / whole, Decimal(1)) if whole > 0 else Decimal(0)
+    return {code: max(amount, Decimal(0)) * share for code, amount in amounts.items()}
+
+
+def _refusal(
+    version: Version, facts: Mapping[str, Any], verdicts: Mapping[str, Any], docket: Docket
+) -> Mapping[str, Any] | None:
+    kept = verdicts.get(version.terms.version)
+    if kept is not None:
+        return None if kept is True else kept
+    verdict = matches(version.condition, facts, PAYMENT, now=docket.now, zone=docket.zone)
+    if verdict.is_match:
+        return None
+    return {"reason": "condition", "failed": [leaf.as_json() for leaf in verdict.failed]}
+
+
+def _asked_about(facts: Mapping[str, Any], versions: list[Version]) -> dict[str, Any]:
+    """Of all facts those that a rule asks about, and never a private one: awards are kept."""
+    fields = [rule.field for version in versions for rule in version.condition.rules()]
+    return {field.name: facts[field.name] for field in fields if not field.is_private}
+
+
+def _verdicts_on_private_facts(
+    facts: Mapping[str, Any], versions: list[Version], docket: Docket
+) -> dict[str, Any]:
+    """A rule that asks about something private, such as a birthday, is judged once, for good."""
+    return {
+        version.terms.version: _refusal(version, facts, {}, docket) or True
+        for version in versions
+        if any(rule.field.is_private for rule in version.condition.rules())
+    }
+
+
+def _caps_left(case: Case, versions: list[Version], docket: Docket, day: date) -> dict[str, int]:
+    left = {}
+    for version in versions:
+        cap = version.terms.cap_per_day
+        if cap is not None:
+            use = docket.cap_uses.get((case.standing.pk, version.terms.rule, day))
+            left[str(version.terms.rule)] = max(cap - (use.points if use else 0), 0)
+    return left
+
+
+def _use_caps(case: Case, docket: Docket, by_rule: Mapping[int, int], day: date) -> None:
+    capped = {v.terms.rule for v in docket.versions if v.terms.cap_per_day is not None}
+    for rule, points in by_rule.items():
+        if rule in capped and points:
+            key = (case.standing.pk, rule, day)
+            use = docket.cap_uses.setdefault(
+                key, CapUse(member_id=case.standing.pk, rule_id=rule, on=day)
+            )
+            use.points += points

@@ -1,0 +1,212 @@
+"""Cases: everything that settling one fact of each of many members needs, in a few queries."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Sum
+
+from kit.money import Money
+from loyalty.conditions import payment_facts, standing_facts
+from loyalty.models import Award, CapUse, LotUse, Standing, Transfer
+from loyalty.rules.periods import local_day
+from loyalty.services.rules import Version, all_versions
+from members.conditions import member_facts
+from members.models import Programme
+from payments.models import Category, Line, Rate, Transaction
+from payments.services.rates import rates_on
+
+Kind = Transaction.Kind
+
+
+@dataclass(slots=True)
+class Case:
+    """One due fact, the payment that it is or corrects, and what is known around it."""
+
+    row: Transaction
+    payment: Transaction
+    standing: Standing
+    rate: Rate | None = None
+    award: Award | None = None  # Of the payment; a correction cannot do without.
+    earlier: list[Transaction] = field(default_factory=list)  # Corrections settled before.
+    earlier_awards: list[Award] = field(default_factory=list)
+    lapsed: int = 0  # Points of this payment that lapsed.
+
+    @property
+    def is_payment(self) -> bool:
+        return self.row.kind == Kind.PAYMENT
+
+    @property
+    def net(self) -> int:
+        """Points that the payment stands for now, those that lapsed unclaimed taken as gone."""
+        if self.award is None:
+            return 0
+        return self.award.points + sum(a.points - a.forgiven for a in self.earlier_awards)
+
+    @property
+    def forgiven(self) -> int:
+        return sum(award.forgiven for award in self.earlier_awards)
+
+    @property
+    def award_ids(self) -> frozenset[UUID]:
+        """The awards whose lots hold this payment's points."""
+        own = [self.award] if self.award else []
+        return frozenset(award.pk for award in (*own, *self.earlier_awards))
+
+
+@dataclass(slots=True)
+class Docket:
+    """The cases of one round, with what they share."""
+
+    programme: Programme
+    now: datetime
+    cases: list[Case]
+    versions: list[Version]
+    amounts_by_category: Mapping[UUID, Mapping[str, Decimal]]
+    line_totals: Mapping[UUID, Decimal]
+    cap_uses: dict[tuple[UUID, int, Any], CapUse]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.programme.zone)
+
+
+def gather(rows: Sequence[Transaction], *, now: datetime) -> Docket:
+    """The round's cases; `rows` hold at most one fact of each member, all locked."""
+    programme = Programme.current()
+    cases = _open_cases(rows)
+    _pin_rates(cases, programme)
+    _recall_awards(cases)
+    amounts, totals = _amounts_by_category(cases)
+    versions = all_versions()
+    return Docket(
+        programme=programme,
+        now=now,
+        cases=cases,
+        versions=versions,
+        amounts_by_category=amounts,
+        line_totals=totals,
+        cap_uses=_cap_uses(cases, versions, ZoneInfo(programme.zone)),
+    )
+
+
+def facts_of(case: Case, docket: Docket) -> dict[str, Any]:
+    """What rules may ask about a payment, at the moment of settling it."""
+    payment, standing = case.payment, case.standing
+    assert payment.member is not None
+    zone = ZoneInfo(payment.store.region.zone) if payment.store else docket.zone
+    return {
+        **member_facts(payment.member),
+        **standing_facts(standing, currency=docket.programme.currency),
+        **payment_facts(
+            payment.money,
+            shop_time=payment.occurred_at.astimezone(zone),
+            store=payment.store,
+            method=payment.method,
+            is_first_payment=standing.payments == 0,
+            categories=docket.amounts_by_category[payment.pk].keys(),
+        ),
+    }
+
+
+def _open_cases(rows: Sequence[Transaction]) -> list[Case]:
+    standings = Standing.objects.select_related("tier").in_bulk([row.member_id for row in rows])
+    return [
+        Case(row=row, payment=row.original or row, standing=standings[row.member_id])
+        for row in rows
+        if row.member_id is not None
+    ]
+
+
+def _pin_rates(cases: Iterable[Case], programme: Programme) -> None:
+    """A payment takes the rate of its day, for good; what is taken back uses the payment's."""
+    zone = ZoneInfo(programme.zone)
+    foreign = [
+        case for case in cases if case.is_payment and case.row.currency != programme.currency
+    ]
+    rates = rates_on((c.row.currency, local_day(c.row.occurred_at, zone)) for c in foreign)
+    for case in foreign:
+        case.rate = rates.get((case.row.currency, local_day(case.row.occurred_at, zone)))
+
+
+def _recall_awards(cases: Iterable[Case]) -> None:
+    corrected = {case.payment.pk: case for case in cases if not case.is_payment}
+    if not corrected:
+        return
+    for award in Award.objects.filter(transaction_id__in=corrected):
+        corrected[award.transaction_id].award = award
+    earlier = Award.objects.filter(transaction__original_id__in=corrected).select_related(
+        "transaction"
+    )
+    for award in earlier:
+        assert award.transaction.original_id is not None
+        case = corrected[award.transaction.original_id]
+        case.earlier.append(award.transaction)
+        case.earlier_awards.append(award)
+    by_award = {pk: case for case in corrected.values() for pk in case.award_ids}
+    lapsed = (
+        LotUse.objects.filter(lot__award_id__in=by_award, transfer__kind=Transfer.Kind.EXPIRE)
+        .values_list("lot__award_id")
+        .annotate(points=Sum("points"))
+    )
+    for award_id, points in lapsed:
+        by_award[award_id].lapsed += points
+
+
+def _amounts_by_category(
+    cases: Iterable[Case],
+) -> tuple[Mapping[UUID, Mapping[str, Decimal]], Mapping[UUID, Decimal]]:
+    """What each transaction's lines come to: by category (its ancestors' too), and in all."""
+    wanted = {row.pk for case in cases for row in (case.payment, case.row, *case.earlier)}
+    lines = list(
+        Line.objects.filter(transaction_id__in=wanted).values_list(
+            "transaction_id", "product__category_id", "amount"
+        )
+    )
+    ancestors = _ancestors() if lines else {}
+    amounts: dict[UUID, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    totals: dict[UUID, Decimal] = defaultdict(Decimal)
+    for transaction_id, category_id, amount in lines:
+        totals[transaction_id] += amount
+        for code in ancestors.get(category_id, ()):
+            amounts[transaction_id][code] += amount
+    return amounts, totals
+
+
+def _ancestors() -> dict[int | None, tuple[str, ...]]:
+    """For each category its own code and those above it."""
+    rows = {
+        pk: (code, parent)
+        for pk, code, parent in Category.objects.values_list("pk", "code", "parent_id")
+    }
+    found: dict[int | None, tuple[str, ...]] = {}
+    for pk in rows:
+        codes: list[str] = []
+        at: int | None = pk
+        while at is not None and rows[at][0] not in codes:
+            codes.append(rows[at][0])
+            at = rows[at][1]
+        found[pk] = tuple(codes)
+    return found
+
+
+def _cap_uses(
+    cases: Iterable[Case], versions: Iterable[Version], zone: ZoneInfo
+) -> dict[tuple[UUID, int, Any], CapUse]:
+    capped = {version.terms.rule for version in versions if version.terms.cap_per_day is not None}
+    if not capped:
+        return {}
+    days = {local_day(case.payment.occurred_at, zone) for case in cases}
+    rows = CapUse.objects.filter(
+        member_id__in=[case.standing.pk for case in cases], rule_id__in=capped, on__in=days
+    )
+    return {(row.member_id, row.rule_id, row.on): row for row in rows}
+
+
+def reporting(money: Money, rate: Decimal, currency: str) -> Money:
+    return money if money.currency == currency else money.convert(rate, currency)

@@ -1,0 +1,96 @@
+"""Expiry: what is left in a lot lapses at its end, once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
+from kit.bulk import update_many
+from loyalty.models import Lot, LotUse, PointAccount, Standing, Transfer
+from loyalty.services.ledger import system_accounts
+from members.models import Event
+from members.services import record_events
+
+_MEMBERS_AT_ONCE: Final = 500
+
+
+def expire_lots(*, now: datetime) -> int:
+    """Let everything lapse whose time has come; returns points. A second run finds nothing."""
+    total = 0
+    while True:
+        with transaction.atomic():
+            lapsing = Lot.objects.filter(closed_at=None, expires_at__lte=now)
+            members = set(
+                lapsing.order_by("expires_at").values_list("account_id", flat=True)[
+                    :_MEMBERS_AT_ONCE
+                ]
+            )
+            locked = Standing.objects.filter(pk__in=members).order_by("pk")
+            held = list(
+                locked.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True)
+            )
+            if not held:
+                return total
+            total += expire_for(held, now=now)
+
+
+def expire_for(member_ids: Iterable[UUID], *, now: datetime) -> int:
+    """The same for members whose standings the caller has locked: one transfer for each lot."""
+    wanted = list(member_ids)
+    if not wanted:
+        return 0
+    lots = list(
+        Lot.objects.filter(account_id__in=wanted, closed_at=None, expires_at__lte=now)
+        .annotate(left=F("points") - Coalesce(Sum("uses__points"), 0))
+        .order_by("expires_at", "id")
+    )
+    if not lots:
+        return 0
+    expired = system_accounts()[PointAccount.Kind.EXPIRED]
+    transfers = Transfer.record(
+        Transfer(
+            kind=Transfer.Kind.EXPIRE,
+            debit_id=lot.account_id,
+            credit_id=expired,
+            points=lot.left,
+            booked_at=now,
+            covered_at=now,
+        )
+        for lot in lots
+    )
+    LotUse.record(
+        LotUse(lot=lot, transfer=transfer, points=lot.left, used_at=now)
+        for lot, transfer in zip(lots, transfers, strict=True)
+    )
+    for lot in lots:
+        lot.closed_at = now
+    update_many(lots, ["closed_at"])
+    _lower_balances(transfers)
+    return sum(transfer.points for transfer in transfers)
+
+
+def _lower_balances(transfers: Sequence[Transfer]) -> None:
+    points: defaultdict[UUID, int] = defaultdict(int)
+    for transfer in transfers:
+        points[transfer.debit_id] += transfer.points
+    standings = list(Standing.objects.filter(pk__in=points))
+    for standing in standings:
+        standing.balance -= points[standing.pk]
+    update_many(standings, ["balance"])
+    first = {transfer.debit_id: transfer for transfer in reversed(transfers)}
+    record_events(
+        Event(
+            member_id=member_id,
+            kind=Event.Kind.POINTS_EXPIRED,
+            key=str(transfer.pk),
+            occurred_at=transfer.booked_at,
+            booked_at=transfer.booked_at,
+            details={"points": points[member_id]},
+        )
+        for member_id, transfer in first.items()
+    )

@@ -1,0 +1,199 @@
+"""Posting points: transfers, the lots they open, and the lots or debts that they use up.
+
+Callers hold the lock on each member's Standing, and post at most once for a member in one call.
+
+A debit uses lots, soonest to lapse first. What no lot covers is a debt: the debit stays uncovered
+until later lots repay it, before the member can spend anything of them. So a member has open lots
+or a debt, never both, and `balance = what is left in open lots - debt` always.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
+from kit.bulk import update_many
+from loyalty.models import Award, Lot, LotUse, PointAccount, Standing, Transfer
+
+CREDITS = {Transfer.Kind.EARN, Transfer.Kind.GIVE_BACK}
+
+_OTHER_SIDE = {
+    Transfer.Kind.EARN: PointAccount.Kind.ISSUED,
+    Transfer.Kind.TAKE_BACK: PointAccount.Kind.ISSUED,
+    Transfer.Kind.GIVE_BACK: PointAccount.Kind.ISSUED,
+    Transfer.Kind.EXPIRE: PointAccount.Kind.EXPIRED,
+    Transfer.Kind.ADJUST: PointAccount.Kind.ADJUSTED,
+    Transfer.Kind.SPEND: PointAccount.Kind.SPENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Points that come to a member (positive) or go (negative).
+
+    expires_at: when the new lot lapses (credits only)
+    first_of:   awards whose lots a debit uses before all others
+    """
+
+    member_id: UUID
+    kind: Transfer.Kind
+    points: int
+    award: Award | None = None
+    expires_at: datetime | None = None
+    first_of: frozenset[UUID] = frozenset()
+    reason: str = ""
+    actor: Any = None
+
+
+@dataclass(slots=True)
+class _Left:
+    """What is left in a lot, or uncovered of a debit, while a batch is worked out."""
+
+    row: Any
+    points: int
+
+
+@dataclass(slots=True)
+class _Batch:
+    now: datetime
+    uses: list[LotUse]
+    closed: list[Lot]
+    covered: list[Transfer]
+
+    def use(self, lot: _Left, debit: _Left) -> None:
+        points = min(lot.points, debit.points)
+        if points == 0:
+            return
+        self.uses.append(LotUse(lot=lot.row, transfer=debit.row, points=points, used_at=self.now))
+        lot.points -= points
+        debit.points -= points
+        if lot.points == 0:
+            lot.row.closed_at = self.now
+            self.closed.append(lot.row)
+        if debit.points == 0:
+            debit.row.covered_at = self.now
+            self.covered.append(debit.row)
+
+
+def system_accounts() -> dict[str, UUID]:
+    rows = PointAccount.objects.exclude(kind=PointAccount.Kind.MEMBER)
+    return dict(rows.values_list("kind", "pk"))
+
+
+def open_accounts(member_ids: Iterable[UUID]) -> None:
+    """An account and a standing for members who have none. It may race; both then agree."""
+    missing = set(member_ids) - set(
+        Standing.objects.filter(pk__in=member_ids).values_list("pk", flat=True)
+    )
+    PointAccount.objects.bulk_create(
+        [
+            PointAccount(id=member_id, member_id=member_id, kind=PointAccount.Kind.MEMBER)
+            for member_id in sorted(missing)
+        ],
+        ignore_conflicts=True,
+    )
+    Standing.objects.bulk_create(
+        [Standing(member_id=member_id) for member_id in sorted(missing)], ignore_conflicts=True
+    )
+
+
+def post(
+    postings: Sequence[Posting], standings: Mapping[UUID, Standing], *, now: datetime
+) -> list[Transfer]:
+    """Write transfers with their lots and lot uses, and bring the standings' balances along (the
+    caller saves those). A fixed number of queries for any number of postings."""
+    if not postings:
+        return []
+    accounts = system_accounts()
+    transfers = [_transfer(posting, accounts, now=now) for posting in postings]
+    batch = _Batch(now=now, uses=[], closed=[], covered=[])
+    debts = _debts([p.member_id for p in postings if p.points > 0], standings)
+    lots = _open_lots([p.member_id for p in postings if p.points < 0])
+    opened = []
+    for posting, transfer in zip(postings, transfers, strict=True):
+        if posting.points > 0:
+            lot = _lot(posting, transfer, now=now)
+            opened.append(lot)
+            _repay(_Left(lot, lot.points), debts[posting.member_id], batch)
+        else:
+            _use_up(lots[posting.member_id], _Left(transfer, transfer.points), posting, batch)
+        standings[posting.member_id].balance += posting.points
+    _write(transfers, opened, batch)
+    return transfers
+
+
+def _transfer(posting: Posting, accounts: Mapping[str, UUID], *, now: datetime) -> Transfer:
+    other = accounts[_OTHER_SIDE[posting.kind]]
+    is_credit = posting.points > 0
+    return Transfer(
+        kind=posting.kind,
+        debit_id=other if is_credit else posting.member_id,
+        credit_id=posting.member_id if is_credit else other,
+        points=abs(posting.points),
+        award=posting.award,
+        reason=posting.reason,
+        actor=posting.actor,
+        booked_at=now,
+        covered_at=now if is_credit else None,
+    )
+
+
+def _lot(posting: Posting, transfer: Transfer, *, now: datetime) -> Lot:
+    return Lot(
+        account_id=posting.member_id,
+        transfer=transfer,
+        award=posting.award,
+        points=posting.points,
+        starts_at=now,
+        expires_at=posting.expires_at,
+    )
+
+
+def _repay(lot: _Left, debts: Iterable[_Left], batch: _Batch) -> None:
+    for debt in debts:
+        batch.use(lot, debt)
+
+
+def _use_up(lots: list[_Left], debit: _Left, posting: Posting, batch: _Batch) -> None:
+    own = [lot for lot in lots if lot.row.award_id in posting.first_of]
+    others = [lot for lot in lots if lot.row.award_id not in posting.first_of]
+    for lot in (*own, *others):
+        batch.use(lot, debit)
+
+
+def _debts(
+    member_ids: Sequence[UUID], standings: Mapping[UUID, Standing]
+) -> defaultdict[UUID, list[_Left]]:
+    """Uncovered debits, oldest first, of those who owe."""
+    owing = [member_id for member_id in member_ids if standings[member_id].balance < 0]
+    found: defaultdict[UUID, list[_Left]] = defaultdict(list)
+    if owing:
+        rows = Transfer.objects.filter(debit_id__in=owing, covered_at=None)
+        for row in rows.annotate(used=Coalesce(Sum("lot_uses__points"), 0)).order_by("id"):
+            found[row.debit_id].append(_Left(row, row.points - row.used))
+    return found
+
+
+def _open_lots(member_ids: Sequence[UUID]) -> defaultdict[UUID, list[_Left]]:
+    found: defaultdict[UUID, list[_Left]] = defaultdict(list)
+    if member_ids:
+        rows = Lot.objects.filter(account_id__in=member_ids, closed_at=None)
+        for row in rows.annotate(used=Coalesce(Sum("uses__points"), 0)).order_by(
+            F("expires_at").asc(nulls_last=True), "starts_at", "id"
+        ):
+            found[row.account_id].append(_Left(row, row.points - row.used))
+    return found
+
+
+def _write(transfers: list[Transfer], opened: list[Lot], batch: _Batch) -> None:
+    Transfer.record(transfers)
+    Lot.record(opened)
+    LotUse.record(batch.uses)
+    fresh = {row.pk for row in (*transfers, *opened)}
+    update_many([lot for lot in batch.closed if lot.pk not in fresh], ["closed_at"])
+    update_many([row for row in batch.covered if row.pk not in fresh], ["covered_at"])

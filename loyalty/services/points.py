@@ -1,0 +1,66 @@
+"""Points moved by hand, with a reason and a name behind it."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from kit.bulk import update_many
+from loyalty.models import Standing, Transfer
+from loyalty.rules.periods import lapse_instant
+from loyalty.services.expire import expire_for
+from loyalty.services.ledger import Posting, open_accounts, post
+from members.models import Event, Member, Programme
+from members.services import record_events
+
+
+class CannotAdjust(ValueError):
+    """No points to move, no reason given, or fewer points left than were to be taken."""
+
+
+def adjust_points(
+    member: Member, *, points: int, reason: str, actor: Any, now: datetime
+) -> Transfer:
+    """Give (positive) or take (negative) points; raises CannotAdjust, then nothing has moved."""
+    if points == 0:
+        raise CannotAdjust(_("Enter a number of points other than 0."))
+    if not reason.strip():
+        raise CannotAdjust(_("Say why: members and auditors will read it."))
+    programme = Programme.current()
+    with transaction.atomic():
+        open_accounts([member.pk])
+        standing = Standing.objects.select_for_update(no_key=True).get(pk=member.pk)
+        expire_for([member.pk], now=now)
+        standing.refresh_from_db(fields=["balance"])
+        if points < 0 and standing.balance + points < 0:
+            raise CannotAdjust(
+                _("The member has %(balance)d points; no more than that can be taken.")
+                % {"balance": max(standing.balance, 0)}
+            )
+        posting = Posting(
+            member_id=member.pk,
+            kind=Transfer.Kind.ADJUST,
+            points=points,
+            reason=reason.strip()[:200],
+            actor=actor,
+            expires_at=lapse_instant(
+                now, months=programme.points_valid_months, zone=ZoneInfo(programme.zone)
+            ),
+        )
+        (transfer,) = post([posting], {member.pk: standing}, now=now)
+        update_many([standing], ["balance"])
+        record_events([_event(transfer, member, points, now=now)])
+    return transfer
+
+
+def _event(transfer: Transfer, member: Member, points: int, *, now: datetime) -> Event:
+    return Event(
+        member=member,
+        kind=Event.Kind.POINTS_ADJUSTED,
+        key=str(transfer.pk),
+        occurred_at=now,
+        booked_at=now,
+        details={"points": points, "reason": transfer.reason},
+    )

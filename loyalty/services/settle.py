@@ -1,0 +1,242 @@
+"""Settle: due transactions of known members become awards, points, tiers and events.
+
+Members are claimed, not rows. A round takes the oldest due fact of each locked member, so a round
+never holds two facts of one member, and set-based work sees what one-by-one work would see. Rounds
+go on while the locks are held.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Q, QuerySet
+
+from kit.bulk import update_many
+from kit.drain import Queue, drain
+from kit.work import IS_DUE, REPAIR, hold_keys
+from loyalty.models import Award, CapUse, Standing, Transfer
+from loyalty.rules.periods import lapse_instant, local_day
+from loyalty.services.awards import Ruling, rule_on
+from loyalty.services.cases import Case, Docket, gather
+from loyalty.services.expire import expire_for
+from loyalty.services.ledger import Posting, open_accounts, post
+from loyalty.services.tiers import reckon_spend, upgrade
+from members.models import Event
+from members.services import record_events
+from payments.models import Transaction
+from payments.services.rates import rates_on, waiting_key
+from payments.services.translate import translated_until
+
+_ROUNDS: Final = 20
+# Members are found through due rows; a member with many must not crowd out the others.
+_ROWS_PER_MEMBER: Final = 4
+
+
+def settle_members(*, now: datetime, limit: int) -> int:
+    return drain(_QUEUE, now=now, limit=limit)
+
+
+def _claim(limit: int, now: datetime) -> Sequence[UUID]:
+    rows = _due(now).order_by("due_at").values_list("member_id", flat=True)
+    candidates = {pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None}
+    open_accounts(candidates)
+    return _lock(candidates, limit)
+
+
+def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
+    return _lock(keys, len(keys))
+
+
+def _lock(member_ids: Iterable[UUID], limit: int) -> list[UUID]:
+    """Standing, never Member: a lock there would block every insert that names the member."""
+    rows = Standing.objects.filter(pk__in=list(member_ids)).order_by("pk")
+    locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return list(locked.values_list("pk", flat=True)[:limit])
+
+
+def _due(now: datetime) -> QuerySet[Transaction]:
+    until = translated_until(now=now)
+    in_order = Q(due_at__lt=until) if until else Q()
+    return Transaction.objects.filter(IS_DUE, in_order, due_at__lte=now, member__isnull=False)
+
+
+def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
+    rows = list(
+        _due(now)
+        .filter(member_id__in=member_ids)
+        .order_by("member_id", "due_at", "id")
+        .distinct("member_id")
+        .select_related(
+            "original__store__region", "store__region", "member__region", "member__home_store"
+        )
+    )
+    if not rows:
+        return 0
+    # What lapsed by now is gone before anything is taken, whether or not the hourly job has run.
+    expire_for([row.member_id for row in rows if row.kind != Transaction.Kind.PAYMENT], now=now)
+    docket = gather(rows, now=now)
+    docket.cases = _park_those_that_wait(docket)
+    rulings = [rule_on(case, docket) for case in docket.cases]
+    _book(rulings, docket)
+    return len(rows)
+
+
+def _park_those_that_wait(docket: Docket) -> list[Case]:
+    """Set aside what lacks a rate or its payment's award; return the cases that are ready."""
+    waiting: list[Transaction] = []
+    _wait_for_rates(docket, waiting)
+    for case in docket.cases:
+        if not case.is_payment and case.award is None:
+            case.row.waiting_for = f"award:{case.payment.pk}"
+            waiting.append(case.row)
+    update_many(waiting, ["waiting_for"])
+    parked = {row.pk for row in waiting}
+    return [case for case in docket.cases if case.row.pk not in parked]
+
+
+def _wait_for_rates(docket: Docket, waiting: list[Transaction]) -> None:
+    currency = docket.programme.currency
+    lacking = [
+        case
+        for case in docket.cases
+        if case.is_payment and case.rate is None and case.row.currency != currency
+    ]
+    if not lacking:
+        return
+    days = {case.row.pk: local_day(case.row.occurred_at, docket.zone) for case in lacking}
+    # Whoever enters a rate holds the same lock: look once more, so that none waits in vain.
+    hold_keys([f"rate:{case.row.currency}" for case in lacking])
+    rates = rates_on((case.row.currency, days[case.row.pk]) for case in lacking)
+    for case in lacking:
+        case.rate = rates.get((case.row.currency, days[case.row.pk]))
+        if case.rate is None:
+            case.row.waiting_for = waiting_key(case.row.currency, days[case.row.pk])
+            waiting.append(case.row)
+
+
+def _book(rulings: Sequence[Ruling], docket: Docket) -> None:
+    now = docket.now
+    Award.record(ruling.award for ruling in rulings)
+    standings = {ruling.case.standing.pk: ruling.case.standing for ruling in rulings}
+    post([_posting(r, docket) for r in rulings if r.give], standings, now=now)
+    for ruling in rulings:
+        _count_payment(ruling.case)
+    reckon_spend(list(standings.values()), docket.programme, now=now)
+    upgrade(list(standings.values()), now=now)
+    update_many(list(standings.values()), _STANDING_FIELDS)
+    _save_caps(docket)
+    record_events(_event(ruling, now=now) for ruling in rulings)
+    _finish(rulings)
+
+
+_STANDING_FIELDS: Final = (
+    "balance",
+    "tier",
+    "tier_since",
+    "spend_12m",
+    "reckoned_at",
+    "payments",
+    "first_paid_at",
+    "last_paid_at",
+)
+
+
+def _posting(ruling: Ruling, docket: Docket) -> Posting:
+    case, programme = ruling.case, docket.programme
+    if ruling.give < 0:
+        kind, expires_at = Transfer.Kind.TAKE_BACK, None
+    else:
+        kind = Transfer.Kind.EARN if case.is_payment else Transfer.Kind.GIVE_BACK
+        expires_at = lapse_instant(
+            docket.now, months=programme.points_valid_months, zone=ZoneInfo(programme.zone)
+        )
+    return Posting(
+        member_id=case.standing.pk,
+        kind=kind,
+        points=ruling.give,
+        award=ruling.award,
+        expires_at=expires_at,
+        first_of=case.award_ids,
+    )
+
+
+def _count_payment(case: Case) -> None:
+    if not case.is_payment:
+        return
+    standing, paid_at = case.standing, case.row.occurred_at
+    standing.payments += 1
+    standing.first_paid_at = min(standing.first_paid_at or paid_at, paid_at)
+    standing.last_paid_at = max(standing.last_paid_at or paid_at, paid_at)
+
+
+def _save_caps(docket: Docket) -> None:
+    if docket.cap_uses:
+        CapUse.objects.bulk_create(
+            sorted(docket.cap_uses.values(), key=lambda use: (use.member_id, use.rule_id, use.on)),
+            update_conflicts=True,
+            unique_fields=["member", "rule", "on"],
+            update_fields=["points"],
+        )
+
+
+def _event(ruling: Ruling, *, now: datetime) -> Event:
+    case, row = ruling.case, ruling.case.row
+    spend = ruling.award.spend
+    details = {
+        "transaction": str(row.pk),
+        "payment_ref": row.payment_ref,
+        "amount": str(row.amount),
+        "currency": row.currency,
+        "reporting_amount": str(spend),
+        "points": ruling.award.points,
+        "may_message": row.may_message,
+        "first_payment": case.is_payment and case.standing.payments == 1,
+    }
+    return Event(
+        member_id=case.standing.pk,
+        kind=Event.Kind.PAID if case.is_payment else Event.Kind.REFUNDED,
+        key=str(row.pk),
+        occurred_at=row.occurred_at,
+        booked_at=now,
+        details=details,
+        due_at=now if case.is_payment else None,
+    )
+
+
+def _finish(rulings: Sequence[Ruling]) -> None:
+    """The facts are done; corrections that waited for these awards are due."""
+    for ruling in rulings:
+        row = ruling.case.row
+        row.due_at, row.error, row.attempts = None, "", 0
+        row.rate = ruling.case.rate
+        row.reporting_amount = abs(ruling.award.spend)
+    update_many(
+        [ruling.case.row for ruling in rulings],
+        ["due_at", "error", "attempts", "rate", "reporting_amount"],
+    )
+    awaited = [f"award:{ruling.case.row.pk}" for ruling in rulings if ruling.case.is_payment]
+    Transaction.objects.filter(waiting_for__in=awaited).update(waiting_for="")
+
+
+def _park(member_id: UUID, error: str, tries: int) -> None:
+    """The bad row is the oldest due one of the member: a lone key fails at its first fact."""
+    oldest = (
+        Transaction.objects.filter(IS_DUE, member_id=member_id)
+        .order_by("due_at", "id")
+        .values_list("pk", flat=True)[:1]
+    )
+    rows = Transaction.objects.filter(pk__in=list(oldest))
+    rows.update(attempts=F("attempts") + 1, error=error[:2000])
+    rows.filter(attempts__gte=tries).update(waiting_for=REPAIR)
+
+
+_QUEUE: Final = Queue(
+    name="settle",
+    claim=_claim,
+    reclaim=_reclaim,
+    work=_settle_round,
+    park=_park,
+    rounds=_ROUNDS,
+)

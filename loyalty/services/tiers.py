@@ -1,0 +1,141 @@
+"""Tiers: up at once when the 12-month spend reaches one, down only in the nightly review."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Sum
+
+from kit.bulk import update_many
+from loyalty.models import Award, Standing, Tier, TierChange
+from loyalty.rules.periods import a_year_before, is_kept
+from loyalty.rules.tiers import tier_after_review, tier_for
+from members.models import Event, Programme
+from members.services import record_events
+
+_MEMBERS_AT_ONCE: Final = 1000
+
+
+def spend_in_a_year(
+    member_ids: Iterable[UUID], *, now: datetime, zone: ZoneInfo
+) -> dict[UUID, Decimal]:
+    """What each member spent in the 12 months up to `now`, net, in the programme's currency."""
+    rows = (
+        Award.objects.filter(
+            member_id__in=list(member_ids), paid_at__gt=a_year_before(now, zone=zone)
+        )
+        .values_list("member_id")
+        .annotate(spend=Sum("spend"))
+    )
+    return dict(rows)
+
+
+def reckon_spend(standings: Sequence[Standing], programme: Programme, *, now: datetime) -> None:
+    """Bring each standing's 12-month spend up to `now`; the caller saves."""
+    spend = spend_in_a_year(
+        [standing.pk for standing in standings], now=now, zone=ZoneInfo(programme.zone)
+    )
+    for standing in standings:
+        standing.spend_12m = spend.get(standing.pk, Decimal(0))
+        standing.reckoned_at = now
+
+
+def upgrade(standings: Sequence[Standing], *, now: datetime) -> list[TierChange]:
+    """Lift whoever's spend supports a higher tier; writes the changes, the caller saves."""
+    tiers = list(Tier.objects.order_by("rank"))
+    changes = []
+    for standing in standings:
+        earned = tier_for(standing.spend_12m, tiers)
+        if standing.tier is None:
+            standing.tier = tiers[0] if tiers else None
+        if earned and standing.tier and earned.rank > standing.tier.rank:
+            changes.append(_move(standing, earned, TierChange.Cause.SPEND, now=now))
+    _record(changes)
+    return changes
+
+
+def review_tiers(*, now: datetime) -> int:
+    """The nightly review: reckon everybody's 12 months anew, and downgrade by the stated policy.
+
+    Returns how many members changed their tier. Running it twice changes nothing.
+    """
+    programme = Programme.current()
+    tiers = list(Tier.objects.order_by("rank"))
+    changed, after = 0, UUID(int=0)
+    while True:
+        with transaction.atomic():
+            standings = list(
+                Standing.objects.filter(pk__gt=after, payments__gt=0)
+                .select_for_update(no_key=True, of=("self",))
+                .select_related("tier")
+                .order_by("pk")[:_MEMBERS_AT_ONCE]
+            )
+            if not standings:
+                return changed
+            after = standings[-1].pk
+            reckon_spend(standings, programme, now=now)
+            changed += _review(standings, tiers, programme, now=now)
+            update_many(standings, ["spend_12m", "reckoned_at", "tier", "tier_since"])
+
+
+def _review(
+    standings: Sequence[Standing], tiers: Sequence[Tier], programme: Programme, *, now: datetime
+) -> int:
+    changes = []
+    for standing in standings:
+        after = tier_after_review(
+            standing.tier,
+            earned=tier_for(standing.spend_12m, tiers),
+            tiers=tiers,
+            policy=programme.downgrade,
+            is_kept=is_kept(standing.tier_since, days=programme.tier_kept_days, now=now),
+        )
+        if after and after != standing.tier:
+            changes.append(_move(standing, after, TierChange.Cause.REVIEW, now=now))
+    _record(changes)
+    return len(changes)
+
+
+def _move(standing: Standing, after: Tier, cause: str, *, now: datetime) -> TierChange:
+    change = TierChange(
+        member_id=standing.pk,
+        before=standing.tier,
+        after=after,
+        cause=cause,
+        spend=standing.spend_12m,
+        changed_at=now,
+    )
+    standing.tier, standing.tier_since = after, now
+    return change
+
+
+def _record(changes: Sequence[TierChange]) -> None:
+    TierChange.record(changes)
+    record_events(_event(change) for change in changes)
+
+
+def _event(change: TierChange) -> Event:
+    """Only a step up is an occasion for an offer."""
+    before, after = change.before, change.after
+    is_up = before is None or after.rank > before.rank
+    details: Mapping[str, object] = {
+        "before": before.code if before else None,
+        "after": after.code,
+        "rank_before": before.rank if before else None,
+        "rank_after": after.rank,
+        "cause": change.cause,
+        "may_message": True,
+    }
+    return Event(
+        member_id=change.member_id,
+        kind=Event.Kind.TIER_CHANGED,
+        key=str(change.pk),
+        occurred_at=change.changed_at,
+        booked_at=change.changed_at,
+        details=dict(details),
+        due_at=change.changed_at if is_up else None,
+    )
