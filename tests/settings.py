@@ -4,12 +4,15 @@ These lines run before Django reads anything, and in each process of a parallel 
 one chooses the folder, and the others inherit it. tests/conftest.py starts the server in it.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 
 _given = os.environ.get("TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
 if "TESTS_DATA_DIR" not in os.environ:
     os.environ["TESTS_DATA_DIR"] = tempfile.mkdtemp(prefix="regulars-tests-")
+    atexit.register(shutil.rmtree, os.environ["TESTS_DATA_DIR"], ignore_errors=True)
 
 os.environ |= {
     "DATA_DIR": os.environ["TESTS_DATA_DIR"],

@@ -1,0 +1,40 @@
+"""What counts as an untranslated sentence."""
+
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+
+from config.local import sentences
+
+
+def test_it_finds_sentences_in_code_and_templates(tmp_path: Path) -> None:
+    (tmp_path / "kit" / "templates").mkdir(parents=True)
+    (tmp_path / "kit" / "a.py").write_text('_("Points")\nngettext("%d coupon", "%d coupons", 2)\n')
+    page = '{% load i18n %}{% translate "Tier" context "card" %}{{ x|default:_("None") }}'
+    page += "{% blocktranslate %}Hello {{ name }}{% endblocktranslate %}"
+    (tmp_path / "kit" / "templates" / "a.html").write_text(page)
+
+    assert set(sentences.find(tmp_path)) == {
+        (None, "Points"),
+        (None, ("%d coupon", "%d coupons")),
+        ("card", "Tier"),
+        (None, "None"),
+        (None, "Hello %(name)s"),
+    }
+
+
+def test_it_names_what_is_missing_empty_fuzzy_or_broken() -> None:
+    catalogue = Catalog(locale="zh_Hant")
+    catalogue.add("fine %(n)s", "好 %(n)s")
+    catalogue.add("empty", "")
+    catalogue.add("fuzzy", "也許", flags=["fuzzy"])
+    catalogue.add("broken %(n)s", "壞 %(m)s")
+    names = ("fine %(n)s", "empty", "fuzzy", "broken %(n)s", "missing")
+    ours: sentences.Sentences = {(None, name): [("a.py", 1)] for name in names}
+
+    assert list(sentences.compare(ours, catalogue)) == [
+        "a.py: empty: 'empty'",
+        "a.py: fuzzy: 'fuzzy'",
+        "a.py: other placeholders than the original: 'broken %(n)s'",
+        "a.py: missing: 'missing'",
+    ]
