@@ -2,9 +2,11 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config.member_page import member_page, unsubscribe
+from payments.views import CallbackView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("callbacks/<str:provider>/<str:token>/", CallbackView.as_view(), name="callback"),
     path("api/", include("config.api_urls")),
     path("m/<str:token>", member_page, name="member-page"),
     path("u/<str:token>", unsubscribe, name="unsubscribe"),

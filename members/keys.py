@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -16,13 +16,15 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView
 
 from kit.ids import ALPHABET
 from members.models import ApiKey, Store
 
 _SHAPE: Final = re.compile(rb"rk_([0-9A-Z]{8})_([A-Za-z0-9_-]{43})")
 _NOBODY: Final = hashlib.sha256(b"").hexdigest()
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # At run time it would import us in turn.
 
 
 def make_key(
@@ -84,7 +86,7 @@ class HasScope(BasePermission):
 
     message = _("This API key may not do that. Ask for a key with the scope that is needed.")
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         scope = getattr(view, "required_scope", "")
         return isinstance(request.auth, ApiKey) and bool(scope) and scope in request.auth.scopes
 
@@ -94,7 +96,7 @@ class KeyRate(SimpleRateThrottle):
 
     scope = "api_key"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         key = request.auth
         return f"rate:{key.pk}" if isinstance(key, ApiKey) else None
 
