@@ -1,0 +1,48 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client
+
+from members.keys import make_key
+from members.models import Store
+from tests.api import till
+
+Call = Callable[..., HttpResponse]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rate() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def call() -> Call:
+    return caller()
+
+
+def caller(
+    *, scopes: list[str] | None = None, store: Store | None = None, plain: str = ""
+) -> Call:
+    """Calls with one key: `call("post", "coupons/C…/redeem", {...}, once="key 1")`."""
+    if not plain:
+        _key, plain = make_key(
+            "Till 1", scopes=till.all_scopes() if scopes is None else scopes, store=store
+        )
+
+    def call(
+        method: str, path: str, body: Any = None, *, once: str = "", **headers: str
+    ) -> HttpResponse:
+        headers = {"Authorization": f"Bearer {plain}", **headers}
+        if once:
+            headers["Idempotency-Key"] = once
+        send = getattr(Client(raise_request_exception=True), method)
+        if method == "get":
+            return send(f"/api/v1/{path}", body, headers=headers)
+        return send(
+            f"/api/v1/{path}", {} if body is None else body, "application/json", headers=headers
+        )
+
+    return call
