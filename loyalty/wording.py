@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from kit.money import Money
@@ -54,24 +54,35 @@ def title(row: LedgerRow) -> str:
 def reasons(row: LedgerRow, versions: Mapping[str, RuleVersion]) -> list[str]:
     """What each rule gave. What gave nothing is left out: the admin shows that."""
     award = row.transfer.award
-    if award is None or award.transaction.kind != Transaction.Kind.PAYMENT:
+    if award is None:
         return []
+    if award.transaction.kind != Transaction.Kind.PAYMENT:
+        return [_forgiven(award.forgiven)] if award.forgiven > 0 else []
     given = [reason for reason in award.why if reason["outcome"] == APPLIED and reason["points"]]
     return [_reason(reason, versions) for reason in given]
+
+
+def _forgiven(points: int) -> str:
+    """Why a refund took less than the payment had earned."""
+    return ngettext(
+        "%(points)s point more had lapsed already and was not taken back",
+        "%(points)s points more had lapsed already and were not taken back",
+        points,
+    ) % {"points": f"{points:,}"}
 
 
 def _reason(reason: Mapping[str, Any], versions: Mapping[str, RuleVersion]) -> str:
     named = {"points": f"{reason['points']:+,}".replace("-", "\N{MINUS SIGN}")}
     if reason.get("reason") == "tier":
         return _("Your tier: %(points)s") % named
-    named |= {"rule": _name(versions[reason["rule"]].content)}
+    named |= {"rule": name_then(versions[reason["rule"]].content)}
     if reason.get("reason") == "cap":
         named |= {"wanted": f"{reason['wanted']:,}"}
         return _("%(rule)s: %(points)s (of %(wanted)s, the rest is above the daily limit)") % named
     return _("%(rule)s: %(points)s") % named
 
 
-def _name(content: Mapping[str, Any]) -> str:
+def name_then(content: Mapping[str, Any]) -> str:
     """The name that the rule had then, in the active language where it had one."""
     language = (get_language() or "en").replace("-", "_")
     return str(content.get(f"name_{language}") or content["name"])

@@ -5,6 +5,7 @@ only, so that no mail program cuts the end off a link.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,8 +30,9 @@ class _LinkSigner(signing.Signer):
         return signing.b62_encode(int.from_bytes(plain, "big"))
 
 
-_pages = _LinkSigner("page")
-_unsubscribes = _LinkSigner("unsubscribe")
+# Made at each use: a signer takes its keys from the settings once.
+_pages: Final = partial(_LinkSigner, "page")
+_unsubscribes: Final = partial(_LinkSigner, "unsubscribe")
 
 
 def page_url(member: Member) -> str:
@@ -39,13 +41,13 @@ def page_url(member: Member) -> str:
 
 
 def page_token(member: Member) -> str:
-    return _pages.sign(signing.b62_encode(member.pk.int << _VERSION_BITS | member.page_version))
+    return _pages().sign(signing.b62_encode(member.pk.int << _VERSION_BITS | member.page_version))
 
 
 def member_of_page_token(token: str) -> Member | None:
     """The member whose page this is; None if the token is forged or was revoked."""
     try:
-        number = signing.b62_decode(_pages.unsign(token))
+        number = signing.b62_decode(_pages().unsign(token))
     except signing.BadSignature:
         return None
     member_id, version = number >> _VERSION_BITS, number % (1 << _VERSION_BITS)
@@ -82,14 +84,14 @@ def unsubscribe_url(
     """The absolute address for List-Unsubscribe (RFC 8058). It never ends: the law gives it 30
     days at least, and a stop that fails costs more than one that comes late."""
     ids = (signing.b62_encode(member.pk.int), signing.b62_encode(message_id.int))
-    token = _unsubscribes.sign(".".join((*ids, channel, purpose)))
+    token = _unsubscribes().sign(".".join((*ids, channel, purpose)))
     return _absolute(reverse("unsubscribe", args=[token]))
 
 
 def unsubscribe_of_token(token: str) -> Unsubscribe | None:
     """What the token stands for; None if it is forged."""
     try:
-        member_id, message_id, channel, purpose = _unsubscribes.unsign(token).split(".")
+        member_id, message_id, channel, purpose = _unsubscribes().unsign(token).split(".")
     except signing.BadSignature:
         return None
     member = Member.objects.filter(pk=_uuid(member_id)).first()

@@ -37,7 +37,11 @@ def store() -> Store:
 
 def member(now: datetime, *, language: str = "en", **named: Any) -> Member:
     Programme.current()
-    given = {"name": "陳美玲", "email": "mei@example.com", "home_store": store()} | named
+    given: dict[str, Any] = {
+        "name": "陳美玲",
+        "email": "mei@example.com",
+        "home_store": store(),
+    } | named
     return enrol_member(region=region(), language=language, now=now, **given)
 
 
@@ -59,7 +63,7 @@ def standing(
     )
 
 
-def payment(  # noqa: PLR0913
+def payment(
     holder: Member,
     *,
     at: datetime,
@@ -69,6 +73,7 @@ def payment(  # noqa: PLR0913
     kind: str = Transaction.Kind.PAYMENT,
     why: list[dict[str, Any]] | None = None,
     expires_at: datetime | None = None,
+    forgiven: int = 0,
 ) -> Transfer:
     """A payment or refund with its award; a negative number of points was taken back."""
     account, _is_new = Account.objects.get_or_create(provider="standard", name="Till")
@@ -93,6 +98,7 @@ def payment(  # noqa: PLR0913
         paid_at=at,
         booked_at=at,
         why=why or [],
+        forgiven=forgiven,
     )
     name = Transfer.Kind.EARN if points > 0 else Transfer.Kind.TAKE_BACK
     return transfer(holder, at=at, points=points, kind=name, award=award, expires_at=expires_at)
