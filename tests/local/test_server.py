@@ -20,7 +20,7 @@ pytestmark = pytest.mark.processes
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     (tmp_path / "我的 店").mkdir(mode=0o755)
-    server = Server.of(tmp_path / "我的 店" / ".data", is_durable=False)
+    server = Server.of(tmp_path / "我的 店" / ".data")
     server.make()
     yield server
     server.clear_leftovers()
