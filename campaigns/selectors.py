@@ -98,9 +98,7 @@ def silent_members(
 
 
 def deliverable(now: datetime) -> QuerySet[Message]:
-    """Due messages. One in doubt is due only once staff let it go again."""
-    states = (Message.State.QUEUED, Message.State.UNKNOWN)
-    return Message.objects.filter(IS_DUE, due_at__lte=now, state__in=states)
+    return Message.objects.filter(IS_DUE, due_at__lte=now, state=Message.State.QUEUED)
 
 
 def with_all_for_a_letter(messages: QuerySet[Message]) -> QuerySet[Message]:

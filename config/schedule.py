@@ -18,4 +18,12 @@ class Job:
     crontab: str = ""
 
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (
+    Job(
+        name="Find silent members",
+        task="campaigns.find_silent_members",
+        why="“We miss you” campaigns look for who has not bought for long.",
+        expires=timedelta(minutes=50),
+        crontab="10 * * * *",
+    ),
+)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from campaigns.rules.reasons import Decline
 from campaigns.rules.tickets import Ticket, decline_ticket
@@ -26,13 +27,16 @@ class Silence:
     last_paid_now: datetime | None
 
 
+Happening: TypeAlias = Ticket | TierStep | Silence
+
+
 @dataclass(frozen=True, slots=True)
 class Occasion:
     """An event as campaigns look at it."""
 
     occurred_at: datetime
     may_message: bool
-    happening: Ticket | TierStep | Silence
+    happening: Happening
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,12 @@ def decline_occasion(terms: Terms, occasion: Occasion, *, now: datetime) -> Decl
         return Decline.TOO_OLD
     if occasion.occurred_at < terms.started_at:
         return Decline.BEFORE_START
-    match occasion.happening:
+    return decline_happening(terms, occasion.happening)
+
+
+def decline_happening(terms: Terms, happening: Happening) -> Decline | None:
+    """The reason against it that does not go by with time."""
+    match happening:
         case TierStep() as step:
             return _decline_step(terms, step)
         case Silence() as silence:

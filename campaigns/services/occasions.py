@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from campaigns.models import Campaign
-from campaigns.rules.deciding import Occasion, Silence, Terms, TierStep
+from campaigns.rules.deciding import Happening, Occasion, Silence, Terms, TierStep
 from campaigns.rules.tickets import Correction, Ticket, kept_of
 from campaigns.selectors import corrections_of, lowest_rank
 from kit.money import Money
@@ -55,8 +55,12 @@ def occasion_of(event: Event, scene: Scene) -> Occasion:
     return Occasion(
         occurred_at=event.occurred_at,
         may_message=event.details.get("may_message", True),
-        happening=_HAPPENINGS[event.kind](event, scene),
+        happening=happening_of(event, scene),
     )
+
+
+def happening_of(event: Event, scene: Scene) -> Happening:
+    return _HAPPENINGS[event.kind](event, scene)
 
 
 def occurrence_of(event: Event) -> str:
@@ -155,7 +159,7 @@ def _silence(event: Event, _scene: Scene) -> Silence:
     )
 
 
-_HAPPENINGS: Final[Mapping[str, Callable[[Event, Scene], Ticket | TierStep | Silence]]] = {
+_HAPPENINGS: Final[Mapping[str, Callable[[Event, Scene], Happening]]] = {
     Event.Kind.PAID.value: _ticket,
     Event.Kind.TIER_CHANGED.value: _tier_step,
     Event.Kind.SILENT.value: _silence,

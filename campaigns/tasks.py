@@ -1,0 +1,11 @@
+"""Timed work of campaigns; when each runs stands in `config/schedule.py`."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns.services import silence
+
+
+@shared_task(name="campaigns.find_silent_members", ignore_result=True)
+def find_silent_members() -> None:
+    silence.find_silent_members(now=timezone.now())
