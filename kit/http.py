@@ -150,6 +150,11 @@ class Problem(serializers.Serializer[Any]):
     errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]
 
 
+def problems(*statuses: int) -> dict[tuple[int, str], type[Problem]]:
+    """How the OpenAPI document says that these statuses are problems."""
+    return {(status, PROBLEM_TYPE): Problem for status in statuses}
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses fields which it does not know: a misspelt field is not ignored."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.utils import timezone
@@ -15,7 +15,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.http import LineOfText, PlainDecimal, Problem, Refused, StrictSerializer
+from kit.http import PROBLEM_TYPE, LineOfText, PlainDecimal, Refused, StrictSerializer, problems
 from kit.masking import mask_name
 from kit.money import Money
 from loyalty import wording
@@ -37,7 +37,8 @@ from members.models import ApiKey, Member, Store
 from members.services import find_by_code
 from payments.api import MOST_LINES, LineIn, money_in, notice_lines
 
-_PROBLEMS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429), Problem)
+_LOOK_UP_PROBLEMS: Final = problems(400, 401, 403, 404, 429)
+_CHANGE_PROBLEMS: Final = problems(400, 401, 403, 404, 409, 422, 429)
 
 
 class BillIn(StrictSerializer):
@@ -133,7 +134,7 @@ class CouponView(ApiView):
         summary="Look a coupon up, and what it would take off",
         tags=["coupons"],
         parameters=[BillIn],
-        responses={200: CouponQuoteOut, **_PROBLEMS},
+        responses={200: CouponQuoteOut, **_LOOK_UP_PROBLEMS},
     )
     def get(self, request: Request, code: str) -> Response:
         form = BillIn(data=request.query_params.dict())
@@ -160,7 +161,7 @@ class RedeemView(ApiView):
         tags=["coupons"],
         parameters=[IDEMPOTENCY_KEY],
         request=RedeemIn,
-        responses={201: UseOut, **_PROBLEMS},
+        responses={201: UseOut, **_CHANGE_PROBLEMS},
         examples=[
             OpenApiExample(
                 "Off a bill",
@@ -170,6 +171,7 @@ class RedeemView(ApiView):
             OpenApiExample(
                 "Used already",
                 response_only=True,
+                media_type=PROBLEM_TYPE,
                 status_codes=["409"],
                 value={
                     "type": "urn:regulars:problem:coupon-already-used",
@@ -210,7 +212,7 @@ class CancelUseView(ApiView):
         tags=["coupons"],
         parameters=[IDEMPOTENCY_KEY],
         request=StrictSerializer,
-        responses={200: UseOut, **_PROBLEMS},
+        responses={200: UseOut, **_CHANGE_PROBLEMS},
     )
     @answer_once
     def post(self, request: Request, use_id: UUID) -> Response:
@@ -229,7 +231,7 @@ class MemberView(ApiView):
         operation_id="look_up_member",
         summary="A member's tier, points and coupons",
         tags=["members"],
-        responses={200: MemberOut, **_PROBLEMS},
+        responses={200: MemberOut, **_LOOK_UP_PROBLEMS},
     )
     def get(self, request: Request, code: str) -> Response:
         member = find_by_code(code)

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.http import Instant, LineOfText, PlainDecimal, Problem, Refused, StrictSerializer
+from kit.http import Instant, LineOfText, PlainDecimal, Refused, StrictSerializer, problems
 from kit.ids import is_valid_code, normal_code
 from kit.money import Money, MoneyError
 from members.api import IDEMPOTENCY_KEY, ApiView, answer_once, store_for
@@ -119,12 +119,7 @@ class SalesView(ApiView):
         responses={
             201: SaleOut,
             200: SaleOut,
-            400: Problem,
-            401: Problem,
-            403: Problem,
-            409: Problem,
-            422: Problem,
-            429: Problem,
+            **problems(400, 401, 403, 409, 422, 429),
         },
         examples=[
             OpenApiExample(

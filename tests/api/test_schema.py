@@ -1,0 +1,94 @@
+"""The OpenAPI document is complete and true; the page that shows it needs nobody else's server."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+from tests.api import till
+from tests.api.conftest import Call
+
+
+def schema() -> dict[str, Any]:
+    document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return document
+
+
+def test_the_document_is_valid_and_its_making_warns_of_nothing() -> None:
+    GENERATOR_STATS.reset()
+
+    document = schema()
+
+    validate_schema(document)
+    assert not GENERATOR_STATS
+    assert sorted(document["paths"]) == [
+        "/api/v1/coupon-uses/{use_id}/cancel",
+        "/api/v1/coupons/{code}",
+        "/api/v1/coupons/{code}/redeem",
+        "/api/v1/members/{code}",
+        "/api/v1/sales",
+    ]
+
+
+def test_every_operation_names_its_key_and_every_mutation_its_idempotency_key() -> None:
+    operations = [
+        (method, operation)
+        for path in schema()["paths"].values()
+        for method, operation in path.items()
+    ]
+
+    for method, operation in operations:
+        required = [one["name"] for one in operation["parameters"] if one.get("required")]
+        assert operation["security"] == [{"apiKey": []}]
+        assert ("Idempotency-Key" in required) == (method == "post")
+        problem = operation["responses"]["401"]["content"]["application/problem+json"]
+        assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+@pytest.mark.django_db
+def test_the_examples_in_the_document_work_as_they_stand(call: Call) -> None:
+    sales = schema()["paths"]["/api/v1/sales"]["post"]["requestBody"]["content"]
+    examples = sales["application/json"]["examples"]
+
+    till.member(phone="+85291234567")
+    answers = [
+        call(
+            "post",
+            "sales",
+            example["value"] | {"occurred_at": "2026-11-20T15:04:05+08:00"},
+            once=name,
+        )
+        for name, example in examples.items()
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+
+
+@pytest.mark.django_db
+def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing_inline() -> None:
+    answer = Client().get("/api/docs/")
+    page = answer.content.decode()
+
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    policy = answer["Content-Security-Policy"]
+    assert answer.status_code == 200
+    assert "script-src 'self';" in f"{policy};"
+    assert not re.search(r"<script(?![^>]*src=)", page)
+    assert len(addresses) == 5
+    assert all(address.startswith("/") for address in addresses)
+    for address in addresses:
+        if address.startswith("/static/"):
+            assert finders.find(address.removeprefix("/static/")), address
+
+
+@pytest.mark.django_db
+def test_the_document_is_served_to_anybody() -> None:
+    answer = Client().get("/api/schema/", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 200
+    assert "Regulars API" in answer.content.decode()
