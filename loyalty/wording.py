@@ -56,10 +56,21 @@ def reasons(row: LedgerRow, versions: Mapping[str, RuleVersion]) -> list[str]:
     award = row.transfer.award
     if award is None:
         return []
-    if award.transaction.kind != Transaction.Kind.PAYMENT:
-        return [_forgiven(award.forgiven)] if award.forgiven > 0 else []
     given = [reason for reason in award.why if reason["outcome"] == APPLIED and reason["points"]]
-    return [_reason(reason, versions) for reason in given]
+    if award.transaction.kind == Transaction.Kind.PAYMENT:
+        return [_reason(reason, versions) for reason in given]
+    left = sum(reason["points"] for reason in given)
+    phrases = [_left(left)] if left > 0 else []
+    return [*phrases, _forgiven(award.forgiven)] if award.forgiven > 0 else phrases
+
+
+def _left(points: int) -> str:
+    """A refund's award judges the payment anew, by what is left of it."""
+    return ngettext(
+        "What is left of the payment earns %(points)s point",
+        "What is left of the payment earns %(points)s points",
+        points,
+    ) % {"points": f"{points:,}"}
 
 
 def _forgiven(points: int) -> str:

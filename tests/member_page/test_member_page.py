@@ -85,7 +85,7 @@ def test_points_that_lapsed_already_are_not_announced() -> None:
 def test_it_explains_each_row_of_the_ledger() -> None:
     mei = holdings.member(NOW)
     base, shoes = version_of_rule("Base", "基本"), version_of_rule("Shoes", "鞋履")
-    why = [
+    why: list[dict[str, Any]] = [
         {"outcome": "applied", "rule": base, "points": 95},
         {"outcome": "applied", "rule": shoes, "points": 20, "reason": "cap", "wanted": 60},
         {"outcome": "refused", "rule": shoes, "reason": "condition"},
