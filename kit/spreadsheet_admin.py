@@ -128,10 +128,9 @@ class SheetImportMixin(ImportMixin):  # type: ignore[misc]
         return [self.sheet]
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
-        form = kwargs.get("form")
-        is_filled = form is not None and form.is_bound and form.is_valid()
+        form: Any = kwargs.get("form")
         return {
-            "choices": form.choices if is_filled else {},
+            "choices": form.choices if form and form.is_bound and form.is_valid() else {},
             "user": request.user,
             "now": timezone.now(),
         }
@@ -219,7 +218,7 @@ class SheetImportMixin(ImportMixin):  # type: ignore[misc]
 
     def _log(self, result: SheetResult, request: HttpRequest) -> None:
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user_id=cast("int", request.user.pk),
             content_type=ContentType.objects.get_for_model(self.model),
             object_repr=str(request.POST.get("original_file_name", ""))[:200],
             action_flag=ADDITION,

@@ -73,7 +73,7 @@ def _is_odd(character: str) -> bool:
 @cache
 def _common() -> frozenset[str]:
     """The everyday characters of both scripts: level one of Big5 and of GB 2312."""
-    found = set()
+    found: set[str] = set()
     for charset, first, last in (("big5", 0xA4, 0xC6), ("gb2312", 0xB0, 0xD7)):
         for lead in range(first, last + 1):
             for trail in range(0x40, 0xFF):

@@ -92,7 +92,7 @@ class SheetResult(Result):  # type: ignore[misc]
 
     @property
     def written(self) -> int:
-        return int(self.totals[NEW] + self.totals[CHANGED])
+        return cast("int", self.totals[NEW] + self.totals[CHANGED])
 
     @property
     def unshown(self) -> int:

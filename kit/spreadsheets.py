@@ -22,7 +22,6 @@ from import_export.formats.base_formats import Format
 # Full-width forms too, which programs in East Asia fold; blanks in front do not protect.
 _FORMULA: Final = re.compile(r"[\s\x00]*[=+\-@＝＋－＠\t\r\n]")
 _QUOTED_FORMULA: Final = re.compile(r"'[\s\x00]*[=+\-@＝＋－＠\t\r\n]")
-_NUMBERS: Final = (int, float, Decimal)
 _LARGEST_EXACT: Final = 10**15  # Spreadsheet programs keep 15 digits of a number.
 _EPOCH: Final = 1900  # Excel knows no earlier day.
 _WIDEST: Final = 32_767  # Characters that a cell of Excel holds.
@@ -77,7 +76,7 @@ def _write_cell(sheet: Any, place: tuple[int, int], cell: Any, formats: tuple[An
         return
     if isinstance(cell, bool):
         sheet.write_boolean(*place, cell)
-    elif isinstance(cell, _NUMBERS) and abs(cell) < _LARGEST_EXACT:
+    elif isinstance(cell, int | float | Decimal) and abs(cell) < _LARGEST_EXACT:
         sheet.write_number(*place, cell)
     elif isinstance(cell, datetime) and cell.year > _EPOCH:
         sheet.write_datetime(*place, _wall_clock(cell), formats[1])
@@ -92,7 +91,7 @@ def _csv_cell(cell: Any) -> str:
         return ""
     if isinstance(cell, datetime):
         return _wall_clock(cell).isoformat(" ", "seconds")
-    if isinstance(cell, _NUMBERS):
+    if isinstance(cell, int | float | Decimal):
         return str(cell)
     return quote_formula(force_str(cell))
 

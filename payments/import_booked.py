@@ -1,0 +1,77 @@
+"""Orders of a file against what is booked: known, contradicting, or taking back what never was."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from kit.money import Money
+from kit.spreadsheet_import import SAME
+from payments.import_orders import Order
+from payments.models import Account, Transaction
+from payments.providers.base import Kind
+
+
+def compare_with_booked(orders: Sequence[Order], *, provider: str) -> None:
+    """Find which orders are here already, and refuse those that contradict what is."""
+    account = Account.objects.filter(provider=provider).first()
+    refs = {order.ref for order in orders} | {order.original_ref for order in orders} - {""}
+    booked = {}
+    elsewhere = {}
+    rows = (
+        Transaction.objects.filter(account=account, order_ref__in=refs).values_list(
+            "kind", "payment_ref", "effect_ref", "order_ref", "amount", "currency", "occurred_at"
+        )
+        if account
+        else ()
+    )
+    for kind, payment_ref, effect_ref, order_ref, amount, currency, occurred_at in rows:
+        booked[kind, payment_ref, effect_ref] = (amount, currency)
+        elsewhere[order_ref, amount, currency, occurred_at] = effect_ref
+    payments = {ref for kind, ref, _effect in booked if kind == Kind.PAYMENT} | {
+        order.payment_ref for order in orders if order.kind == Kind.PAYMENT
+    }
+    for order in orders:
+        _compare_order(order, booked, elsewhere)
+        if order.kind == Kind.REFUND:
+            _check_original(order, payments)
+
+
+def _compare_order(order: Order, booked: dict[Any, Any], elsewhere: dict[Any, str]) -> None:
+    key = (order.kind, order.payment_ref, order.effect_ref)
+    if key in booked:
+        amount, currency = booked[key]
+        if (amount, currency) != (order.total, order.currency):
+            order.refuse(
+                _(
+                    "This order is booked already, with %(amount)s. What was booked stays; a"
+                    " refund corrects it."
+                )
+                % {"amount": Money(amount.quantize(order.total), currency)}
+            )
+            return
+        order.is_known = True
+        for row in order.rows:
+            row.outcome = SAME
+        return
+    twin = elsewhere.get((order.ref, order.total, order.currency, order.occurred_at))
+    if twin is not None and twin != order.effect_ref:
+        order.refuse(
+            _("The same order was imported for another store already (%(order)s).")
+            % {"order": twin}
+        )
+
+
+def _check_original(order: Order, payments: set[str]) -> None:
+    if not order.original_ref:
+        order.refuse(
+            _(
+                "This takes money back but does not say from which payment. Fill “original order”"
+                " with the number of the order that was refunded."
+            )
+        )
+    elif order.payment_ref not in payments:
+        order.refuse(
+            _("The original order %(order)s is neither booked nor in this file.")
+            % {"order": order.original_ref}
+        )
