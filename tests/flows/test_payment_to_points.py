@@ -1,20 +1,31 @@
 """From the callback's door to the balance."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from loyalty.models import Award, Lot, LotUse, Transfer
+from loyalty.services.books import verify_books
+from loyalty.services.points import adjust_points
 from loyalty.services.settle import settle_members
 from members.models import Event
 from payments.models import Callback, Conflict, Transaction
 from payments.services.linking import link_transactions
+from payments.services.rates import enter_rate
 from payments.services.translate import translate_callbacks
 from tests import build
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _books_are_right() -> Iterator[None]:
+    yield
+    assert [finding for finding in verify_books() if not finding.is_clean] == []
 
 
 def drain() -> None:
@@ -129,16 +140,10 @@ def test_points_already_spent_become_a_debt_that_later_points_repay() -> None:
 
 
 def spend(member: Any, points: int) -> None:
-    from loyalty.services.points import adjust_points
-
     adjust_points(member, points=-points, reason="Spent", actor=None, now=timezone.now())
 
 
 def test_a_foreign_currency_waits_for_its_rate_and_resumes_once() -> None:
-    from decimal import Decimal
-
-    from payments.services.rates import enter_rate
-
     build.earning_rule()
     mei = build.member(wallet="w")
     build.send(build.payment("10.00", wallet="w", currency="GBP", ref="p1"))

@@ -1,0 +1,244 @@
+"""Proof of the books: every balance and projection worked out anew from the facts, and compared.
+
+Each check is one SQL statement that returns the rows which disagree; an empty answer is the proof.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from members.models import Programme
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`counted` tells how much was looked at, `differences` which rows disagree."""
+
+    name: Any
+    counted: str
+    differences: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    check: Check
+    counted: int
+    differences: list[tuple[Any, ...]]
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.differences
+
+
+_SHOWN: Final = 20
+
+CHECKS: Final = (
+    Check(
+        _("Each balance is what came to the member less what went"),
+        "SELECT count(*) FROM loyalty_standing",
+        """
+        SELECT standing.member_id, standing.balance, coalesce(moved.points, 0)
+        FROM loyalty_standing AS standing
+        LEFT JOIN (
+            SELECT account, sum(points) AS points FROM (
+                SELECT credit_id AS account, points FROM loyalty_transfer
+                UNION ALL SELECT debit_id, -points FROM loyalty_transfer
+            ) AS side GROUP BY account
+        ) AS moved ON moved.account = standing.member_id
+        WHERE standing.balance <> coalesce(moved.points, 0)
+        """,
+    ),
+    Check(
+        _("What is left in lots, less debts, is the balance"),
+        "SELECT count(*) FROM loyalty_lot",
+        """
+        WITH used AS (
+            SELECT lot_id, sum(points) AS points FROM loyalty_lotuse GROUP BY lot_id
+        ), kept AS (
+            SELECT lot.account_id, sum(lot.points - coalesce(used.points, 0)) AS points
+            FROM loyalty_lot AS lot LEFT JOIN used ON used.lot_id = lot.id
+            GROUP BY lot.account_id
+        ), covered AS (
+            SELECT transfer_id, sum(points) AS points FROM loyalty_lotuse GROUP BY transfer_id
+        ), owed AS (
+            SELECT debit_id, sum(transfer.points - coalesce(covered.points, 0)) AS points
+            FROM loyalty_transfer AS transfer
+            LEFT JOIN covered ON covered.transfer_id = transfer.id
+            GROUP BY debit_id
+        )
+        SELECT standing.member_id, standing.balance, kept.points, owed.points
+        FROM loyalty_standing AS standing
+        LEFT JOIN kept ON kept.account_id = standing.member_id
+        LEFT JOIN owed ON owed.debit_id = standing.member_id
+        WHERE standing.balance <> coalesce(kept.points, 0) - coalesce(owed.points, 0)
+           OR (coalesce(kept.points, 0) > 0 AND coalesce(owed.points, 0) > 0)
+        """,
+    ),
+    Check(
+        _("No lot gives more than it held, and it is closed when it is used up"),
+        "SELECT count(*) FROM loyalty_lotuse",
+        """
+        SELECT lot.id, lot.points, coalesce(sum(used.points), 0), lot.closed_at
+        FROM loyalty_lot AS lot LEFT JOIN loyalty_lotuse AS used ON used.lot_id = lot.id
+        GROUP BY lot.id
+        HAVING coalesce(sum(used.points), 0) > lot.points
+            OR (coalesce(sum(used.points), 0) = lot.points) <> (lot.closed_at IS NOT NULL)
+        """,
+    ),
+    Check(
+        _("Each debit names the lots that paid it, or is a debt"),
+        "SELECT count(*) FROM loyalty_transfer",
+        """
+        SELECT transfer.id, transfer.points, coalesce(sum(used.points), 0)
+        FROM loyalty_transfer AS transfer
+        JOIN loyalty_pointaccount AS account
+          ON account.id = transfer.debit_id AND account.kind = 'member'
+        LEFT JOIN loyalty_lotuse AS used ON used.transfer_id = transfer.id
+        GROUP BY transfer.id
+        HAVING coalesce(sum(used.points), 0) > transfer.points
+            OR (coalesce(sum(used.points), 0) = transfer.points)
+               <> (transfer.covered_at IS NOT NULL)
+        """,
+    ),
+    Check(
+        _("Each transfer to a member opened one lot of as many points"),
+        "SELECT count(*) FROM loyalty_transfer",
+        """
+        SELECT transfer.id, transfer.points, lot.points
+        FROM loyalty_transfer AS transfer
+        JOIN loyalty_pointaccount AS account
+          ON account.id = transfer.credit_id AND account.kind = 'member'
+        LEFT JOIN loyalty_lot AS lot ON lot.transfer_id = transfer.id
+        WHERE lot.points IS DISTINCT FROM transfer.points
+           OR lot.account_id <> transfer.credit_id
+        """,
+    ),
+    Check(
+        _("Each award moved the points that it says"),
+        "SELECT count(*) FROM loyalty_award",
+        """
+        SELECT award.id, award.points, coalesce(moved.points, 0)
+        FROM loyalty_award AS award
+        LEFT JOIN (
+            SELECT award_id,
+                sum(CASE WHEN credit_id = account.id THEN points ELSE -points END) AS points
+            FROM loyalty_transfer AS transfer
+            JOIN loyalty_pointaccount AS account
+              ON account.id IN (transfer.credit_id, transfer.debit_id) AND account.kind = 'member'
+            WHERE award_id IS NOT NULL GROUP BY award_id
+        ) AS moved ON moved.award_id = award.id
+        WHERE award.points <> coalesce(moved.points, 0)
+        """,
+    ),
+    Check(
+        _("Each settled transaction of a member has one award, and no other has one"),
+        "SELECT count(*) FROM payments_transaction",
+        """
+        SELECT deal.id, deal.due_at, award.id
+        FROM payments_transaction AS deal
+        LEFT JOIN loyalty_award AS award ON award.transaction_id = deal.id
+        WHERE (deal.due_at IS NULL) <> (award.id IS NOT NULL)
+           OR award.member_id IS DISTINCT FROM
+              CASE WHEN award.id IS NULL THEN award.member_id ELSE deal.member_id END
+        """,
+    ),
+    Check(
+        _("No payment is taken back by more than it was"),
+        "SELECT count(*) FROM loyalty_award WHERE points < 0",
+        """
+        SELECT payment.id, sum(award.points), sum(award.spend)
+        FROM loyalty_award AS award
+        JOIN payments_transaction AS deal ON deal.id = award.transaction_id
+        JOIN payments_transaction AS payment ON payment.id = coalesce(deal.original_id, deal.id)
+        GROUP BY payment.id
+        HAVING sum(award.points) < 0 OR sum(award.spend) < 0
+        """,
+    ),
+    Check(
+        _("The 12-month spend is the sum of its awards"),
+        "SELECT count(*) FROM loyalty_standing",
+        """
+        SELECT standing.member_id, standing.spend_12m, coalesce(sum(award.spend), 0)
+        FROM loyalty_standing AS standing
+        LEFT JOIN loyalty_award AS award
+          ON award.member_id = standing.member_id
+         AND award.paid_at > (standing.reckoned_at AT TIME ZONE %(zone)s - interval '1 year')
+             AT TIME ZONE %(zone)s
+        GROUP BY standing.member_id
+        HAVING standing.spend_12m <> coalesce(sum(award.spend), 0)
+        """,
+    ),
+    Check(
+        _("The number of payments and their first and last days are those of the awards"),
+        "SELECT count(*) FROM loyalty_standing",
+        """
+        SELECT standing.member_id, standing.payments, count(award.id)
+        FROM loyalty_standing AS standing
+        LEFT JOIN (
+            loyalty_award AS award
+            JOIN payments_transaction AS deal
+              ON deal.id = award.transaction_id AND deal.kind = 'payment'
+        ) ON award.member_id = standing.member_id
+        GROUP BY standing.member_id
+        HAVING standing.payments <> count(award.id)
+            OR standing.first_paid_at IS DISTINCT FROM min(award.paid_at)
+            OR standing.last_paid_at IS DISTINCT FROM max(award.paid_at)
+        """,
+    ),
+    Check(
+        _("Each tier is the one that the newest change led to"),
+        "SELECT count(*) FROM loyalty_tierchange",
+        """
+        SELECT newest.member_id, newest.after_id, standing.tier_id
+        FROM (
+            SELECT DISTINCT ON (member_id) member_id, after_id
+            FROM loyalty_tierchange ORDER BY member_id, id DESC
+        ) AS newest
+        JOIN loyalty_standing AS standing USING (member_id)
+        WHERE newest.after_id IS DISTINCT FROM standing.tier_id
+        """,
+    ),
+    Check(
+        _("No coupon was used more often than it may be"),
+        "SELECT count(*) FROM loyalty_couponuse",
+        """
+        SELECT coupon.id, count(*)
+        FROM loyalty_couponuse AS used
+        JOIN loyalty_coupon AS coupon ON coupon.id = used.coupon_id
+        JOIN loyalty_coupontype AS kind ON kind.id = coupon.type_id
+        WHERE used.cancelled_at IS NULL
+        GROUP BY coupon.id, kind.uses_per_coupon
+        HAVING count(*) > kind.uses_per_coupon
+        """,
+    ),
+    Check(
+        _("Each coupon type counts the coupons that it issued"),
+        "SELECT count(*) FROM loyalty_coupon",
+        """
+        SELECT kind.id, kind.issued, count(coupon.id)
+        FROM loyalty_coupontype AS kind
+        LEFT JOIN loyalty_coupon AS coupon ON coupon.type_id = kind.id
+        GROUP BY kind.id
+        HAVING kind.issued <> count(coupon.id)
+            OR kind.issued > coalesce(kind.total_limit, kind.issued)
+        """,
+    ),
+)
+
+
+def verify_books() -> list[Finding]:
+    """Every check, on one snapshot of the database, while payments go on."""
+    zone = {"zone": Programme.current().zone}
+    is_ours = not connection.in_atomic_block  # Else the snapshot is the caller's.
+    with transaction.atomic(), connection.cursor() as cursor:
+        if is_ours:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        findings = []
+        for check in CHECKS:
+            cursor.execute(check.counted)
+            (counted,) = cursor.fetchone()
+            cursor.execute(check.differences, zone)
+            findings.append(Finding(check, counted, cursor.fetchmany(_SHOWN)))
+    return findings
