@@ -6,13 +6,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 from django.db import transaction
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -40,12 +43,13 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
     ),
 )
 REPLAYED: Final = "Idempotency-Replayed"
+JSON_TYPE: Final = "application/json"
 # Tills repeat within minutes; a key may be used anew after a month.
 ANSWERS_KEPT_FOR: Final = timedelta(days=30)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,120}")
 
-View = TypeVar("View", bound="ApiView")
 Answer = Callable[..., Response]
+RepeatableAnswer = Callable[..., HttpResponseBase]
 
 
 class ApiView(APIView):
@@ -66,7 +70,7 @@ class ApiView(APIView):
 
 def key_of(request: Request) -> ApiKey:
     """The key of an authenticated request."""
-    assert isinstance(request.auth, ApiKey)  # noqa: S101 - HasScope let nobody else in.
+    assert isinstance(request.auth, ApiKey)  # HasScope let nobody else in.
     return request.auth
 
 
@@ -91,7 +95,7 @@ def store_for(request: Request, code: str) -> Store | None:
     return store
 
 
-def answer_once(answer: Answer) -> Answer:
+def answer_once(answer: Answer) -> RepeatableAnswer:
     """A mutation with an Idempotency-Key: its first answer is kept, with its effect, and repeated.
 
     Kept are successes and refusals (`Refused`), whose effect was rolled back: a late copy of a
@@ -100,7 +104,9 @@ def answer_once(answer: Answer) -> Answer:
     """
 
     @wraps(answer)
-    def answer_or_repeat(view: APIView, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def answer_or_repeat(
+        view: APIView, request: Request, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
         given = request.headers.get("Idempotency-Key", "")
         if not _KEY.fullmatch(given):
             raise ParseError(
@@ -119,7 +125,7 @@ def answer_once(answer: Answer) -> Answer:
                 **call,
                 body_hash=body_hash,
                 status=response.status_code,
-                answer=response.data,
+                answer=JSONRenderer().render(response.data).decode(),
                 called_at=timezone.now(),
             )
         return response
@@ -147,12 +153,12 @@ def _first_answer(
             return answer(view, request, *args, **kwargs)
     except Refused as refusal:
         response = problem_response(refusal, view.get_exception_handler_context())
-        assert response is not None  # noqa: S101 - Refused is an APIException.
+        assert response is not None  # It is an APIException.
         response.exception = True
         return response
 
 
-def _repeat(earlier: ApiCall, body_hash: str) -> Response:
+def _repeat(earlier: ApiCall, body_hash: str) -> HttpResponse:
     if earlier.body_hash != body_hash:
         raise Refused(
             _("This Idempotency-Key belongs to another request. Use a new one."),
@@ -160,9 +166,9 @@ def _repeat(earlier: ApiCall, body_hash: str) -> Response:
             status=HTTPStatus.CONFLICT,
         )
     is_problem = earlier.status >= HTTPStatus.BAD_REQUEST
-    return Response(
-        earlier.answer,
-        earlier.status,
+    return HttpResponse(
+        earlier.answer,  # The text as it was sent: jsonb would put an object's keys in its order.
+        status=earlier.status,
         headers={REPLAYED: "true"},
-        content_type=PROBLEM_TYPE if is_problem else None,
+        content_type=PROBLEM_TYPE if is_problem else JSON_TYPE,
     )

@@ -51,11 +51,12 @@ def test_it_redeems_and_answers_with_the_use(call: Call) -> None:
 
 def test_a_repetition_gets_the_first_answer_and_changes_nothing(call: Call) -> None:
     path = f"coupons/{coupon().code}/redeem"
-    first = call("post", path, BILL, once="sale 1".replace(" ", "-"))
+    first = call("post", path, BILL, once="sale-1")
 
     again = call("post", path, BILL, once="sale-1")
 
-    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again["Content-Type"] == first["Content-Type"]
     assert again["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first
     assert CouponUse.objects.count() == 1
@@ -75,7 +76,7 @@ def test_a_refusal_is_repeated_too_even_if_it_would_succeed_by_now(call: Call) -
     assert refused.status_code == 409
     assert refused.json()["code"] == "coupon_already_used"
     assert late_copy.status_code == 409
-    assert late_copy.json() == refused.json()
+    assert late_copy.content == refused.content
     assert late_copy["Content-Type"] == "application/problem+json"
     assert late_copy["Idempotency-Replayed"] == "true"
     assert CouponUse.objects.filter(cancelled_at=None).count() == 0

@@ -50,7 +50,7 @@ def test_a_payment_with_lines_is_booked_for_its_member() -> None:
         "is_new": True,
         "is_matched": True,
     }
-    assert (row.member, row.source, row.amount, row.waiting_for) == (mei, "api", 238, "")
+    assert (row.member, row.source, row.amount, row.waiting_for) == (mei, "api", Decimal(238), "")
     assert row.store is not None
     assert row.store.code == "TST"
     assert row.due_at is not None
@@ -91,7 +91,7 @@ def test_a_refund_finds_its_payment(call: Call) -> None:
     assert answer.status_code == 201
     row = Transaction.objects.get(kind="refund")
     assert row.original == Transaction.objects.get(kind="payment")
-    assert (row.payment_ref, row.effect_ref, row.amount) == ("A-1", "R-1", 80)
+    assert (row.payment_ref, row.effect_ref, row.amount) == ("A-1", "R-1", Decimal(80))
 
 
 def test_the_same_order_under_another_key_is_known(call: Call) -> None:

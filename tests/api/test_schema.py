@@ -15,7 +15,8 @@ from tests.api.conftest import Call
 
 
 def schema() -> dict[str, Any]:
-    document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    generator: Any = SchemaGenerator  # Untyped.
+    document: dict[str, Any] = generator().get_schema(request=None, public=True)
     return document
 
 
@@ -24,7 +25,7 @@ def test_the_document_is_valid_and_its_making_warns_of_nothing() -> None:
 
     document = schema()
 
-    validate_schema(document)
+    validate_schema(document)  # type: ignore[no-untyped-call]
     assert not GENERATOR_STATS
     assert sorted(document["paths"]) == [
         "/api/v1/coupon-uses/{use_id}/cancel",
