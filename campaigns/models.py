@@ -186,4 +186,4 @@ class Message(Work):
         ]
 
     def __str__(self) -> str:
-        return self.subject or str(self.pk)
+        return f"{self.channel} {self.queued_at:%Y-%m-%d %H:%M}"  # Subjects hold names.

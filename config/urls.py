@@ -1,11 +1,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config.health import healthz
 from config.member_page import member_page, unsubscribe
 from payments.views import CallbackView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("healthz", healthz, name="healthz"),
     path("callbacks/<str:provider>/<str:token>/", CallbackView.as_view(), name="callback"),
     path("api/", include("config.api_urls")),
     path("m/<str:token>", member_page, name="member-page"),

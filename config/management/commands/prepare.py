@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
 from config import roles
+from config.groups import make_groups
 from config.schedule import JOBS
 from config.scheduling import seed_jobs
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
                 with transaction.atomic():
                     roles.grant_runtime(connection, role)
             added = seed_jobs(JOBS)
+            make_groups()
         if added:
             self.stdout.write(f"Added {added} timed jobs.")
 

@@ -1,0 +1,123 @@
+"""The member in the admin: who they are, where they stand, what they hold, what happened."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+from config.admin.member_tabs import tabs_of
+from kit.admin import action
+from loyalty.services.points import CannotAdjust, adjust_points
+from members.admin import MemberAdmin
+from members.admin_forms import IdentityDialog
+from members.models import Member
+from payments.services.linking import link_identity
+
+ADJUST = "loyalty.adjust_points"
+MOST_ADJUSTED = 1_000_000
+
+
+class AdjustDialog(BaseDialogForm):  # type: ignore[misc]
+    points = forms.IntegerField(
+        label=gettext_lazy("points"),
+        min_value=-MOST_ADJUSTED,
+        max_value=MOST_ADJUSTED,
+        help_text=gettext_lazy("Negative takes points away."),
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("reason"),
+        max_length=200,
+        help_text=gettext_lazy("The member reads it on their page."),
+        widget=UnfoldAdminTextInputWidget(),
+    )
+
+    def clean_points(self) -> int:
+        points: int = self.cleaned_data["points"]
+        if points == 0:
+            raise forms.ValidationError(_("Zero points change nothing."))
+        return points
+
+
+@admin.register(Member)
+class MemberDesk(MemberAdmin):
+    change_form_outer_before_template = "admin/members/head.html"
+    change_form_outer_after_template = "admin/members/tabs.html"
+    actions_detail = ["adjust", "identify", "record_consent", "open_member_page"]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        member = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if member is not None and self.has_view_permission(request, member):
+            extra["desk"] = tabs_of(member, request, now=timezone.now())
+        return super().change_view(request, object_id, form_url, extra)
+
+    def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(ADJUST)) and self.is_in_scope(request, obj)
+
+    @action(
+        description=gettext_lazy("Adjust points"),
+        icon="exposure",
+        permissions=["adjust"],
+        dialog={
+            "title": gettext_lazy("Adjust points"),
+            "description": gettext_lazy("Books a transfer that stays in the ledger."),
+            "form_class": AdjustDialog,
+            "form_submit_text": gettext_lazy("Adjust"),
+        },
+    )
+    def adjust(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        member = self.member_or_refuse(request, object_id)
+        given = form.cleaned_data
+        try:
+            adjust_points(
+                member,
+                points=given["points"],
+                reason=given["reason"],
+                actor=cast("User", request.user),
+                now=timezone.now(),
+            )
+        except CannotAdjust as refusal:
+            self.say(request, str(refusal), level=messages.ERROR)
+            return self.back_to(object_id)
+        words = ngettext(
+            "%(points)+d point booked.", "%(points)+d points booked.", given["points"]
+        )
+        self.say(request, words % {"points": given["points"]})
+        return self.back_to(object_id)
+
+    @action(
+        description=gettext_lazy("Add identity"),
+        icon="fingerprint",
+        permissions=["change"],
+        dialog={
+            "title": gettext_lazy("Add identity"),
+            "description": gettext_lazy(
+                "Payments that carry this sign of the member are recognised from now on."
+            ),
+            "form_class": IdentityDialog,
+            "form_submit_text": gettext_lazy("Add identity"),
+        },
+    )
+    def identify(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        member = self.member_or_refuse(request, object_id)
+        given = form.cleaned_data
+        linked = link_identity(
+            member, kind=given["kind"], value=given["value"], now=timezone.now()
+        )
+        words = ngettext(
+            "The identity was added; %(count)d waiting transaction is the member's now.",
+            "The identity was added; %(count)d waiting transactions are the member's now.",
+            linked,
+        )
+        self.say(request, words % {"count": linked})
+        return self.back_to(object_id)

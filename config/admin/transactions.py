@@ -1,0 +1,31 @@
+"""Transactions with what each one earned, and why."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy
+
+from kit.admin import display
+from loyalty.models import Award
+from loyalty.why import why_rows
+from payments.admin.transactions import TransactionAdmin
+from payments.models import Transaction
+
+
+@admin.register(Transaction)
+class TransactionDesk(TransactionAdmin):
+    readonly_fields = [*TransactionAdmin.readonly_fields, "earned"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        given = super().get_fieldsets(request, obj)
+        if not request.user.has_perm("loyalty.view_award"):
+            return given
+        return [*given, (gettext_lazy("What it earned"), {"fields": ["earned"]})]
+
+    @display(description=gettext_lazy("award"))
+    def earned(self, row: Transaction) -> str:
+        award = Award.objects.filter(transaction=row).first()
+        context = {"award": award, "rows": why_rows(award) if award else []}
+        return render_to_string("admin/loyalty/award.html", context)

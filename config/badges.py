@@ -1,0 +1,34 @@
+"""The numbers beside the sidebar's items: they run on every page, so they are a minute old."""
+
+from django.contrib import admin
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.utils.formats import number_format
+
+from config.stuck import CACHED_SECONDS, stuck_count
+from payments.models import Transaction
+from payments.services.booking import unmatched
+
+MOST_SHOWN = 999
+
+
+def stuck_badge(request: HttpRequest) -> str:
+    return shown(stuck_count(request))
+
+
+def unmatched_badge(request: HttpRequest) -> str:
+    key = f"unmatched:{request.user.pk}"
+    kept: int | None = cache.get(key)
+    if kept is None:
+        desk = admin.site._registry[Transaction]
+        rows = desk.get_queryset(request).filter(unmatched())
+        kept = rows[: MOST_SHOWN + 1].count() if desk.has_view_permission(request) else 0
+        cache.set(key, kept, CACHED_SECONDS)
+    return shown(kept)
+
+
+def shown(count: int) -> str:
+    """Nothing for zero: a badge is there only if it means something."""
+    if not count:
+        return ""
+    return f"{MOST_SHOWN}+" if count > MOST_SHOWN else number_format(count)

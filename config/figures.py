@@ -1,0 +1,166 @@
+"""The figures of the dashboard: sets, not loops; a fixed number of queries; numbers, not words."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+
+from kit.money import Money
+from kit.work import IS_DUE, IS_PARKED
+from payments.models import Transaction
+from payments.services.rates import rates_on
+
+DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last days up to now, as days in the programme's zone."""
+
+    now: datetime
+    zone: ZoneInfo
+    days: tuple[date, ...]
+
+    @classmethod
+    def until(cls, now: datetime, zone: str, *, days: int = DAYS) -> "Window":
+        place = ZoneInfo(zone)
+        today = now.astimezone(place).date()
+        return cls(now, place, tuple(today - timedelta(days=days - 1 - n) for n in range(days)))
+
+    @property
+    def starts_at(self) -> datetime:
+        first = self.days[0]
+        return datetime(first.year, first.month, first.day, tzinfo=self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """What came in during the last 24 hours, and what is on its way."""
+
+    received: int
+    due: int
+    waiting: int
+    refused: int
+    lag: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Payments by day in the reporting currency, and by currency as they came in."""
+
+    currency: str
+    by_day: list[Decimal]
+    by_currency: list[tuple[Money, int]]
+    unrated: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> Decimal:
+        return sum(self.by_day, Decimal(0))
+
+    @property
+    def payments(self) -> int:
+        return sum(count for _money, count in self.by_currency)
+
+
+def road_figures(
+    callbacks: QuerySet[Any],
+    refusals: QuerySet[Any],
+    transactions: QuerySet[Any],
+    *,
+    now: datetime,
+) -> Road:
+    since = now - timedelta(hours=24)
+    oldest = [
+        rows.filter(IS_DUE, due_at__lte=now).aggregate(oldest=Min("due_at"))["oldest"]
+        for rows in (callbacks, transactions)
+    ]
+    lag = max((now - instant for instant in oldest if instant), default=timedelta(0))
+    return Road(
+        received=callbacks.filter(received_at__gte=since).count(),
+        due=callbacks.filter(IS_DUE).count() + transactions.filter(IS_DUE).count(),
+        waiting=callbacks.filter(IS_PARKED).count() + transactions.filter(IS_PARKED).count(),
+        refused=refusals.filter(minute__gte=since).aggregate(posts=Sum("posts"))["posts"] or 0,
+        lag=lag,
+    )
+
+
+def sales_figures(rows: QuerySet[Any], *, window: Window, currency: str) -> Sales:
+    """One aggregate over the payments of the window, one look-up of all rates."""
+    found = list(
+        rows.filter(kind=Transaction.Kind.PAYMENT, occurred_at__gte=window.starts_at)
+        .order_by()
+        .annotate(day=TruncDate("occurred_at", tzinfo=window.zone))
+        .values_list("day", "currency")
+        .annotate(amount=Sum("amount"), rows=Count("pk"))
+    )
+    rates = rates_on((code, day) for day, code, _amount, _rows in found if code != currency)
+    by_day: dict[date, Decimal] = defaultdict(Decimal)
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    counts: dict[str, int] = defaultdict(int)
+    unrated = set()
+    for day, code, amount, number in found:
+        sums[code] += amount
+        counts[code] += number
+        rate = rates.get((code, day))
+        if code == currency:
+            by_day[day] += amount
+        elif rate is not None:
+            by_day[day] += Money(amount, code).convert(rate.rate, currency).amount
+        else:
+            unrated.add(code)
+    ordered = sorted(counts, key=lambda code: -counts[code])
+    return Sales(
+        currency=currency,
+        by_day=[by_day[day] for day in window.days],
+        by_currency=[(Money(sums[code], code), counts[code]) for code in ordered],
+        unrated=sorted(unrated),
+    )
+
+
+def daily_sums(
+    rows: QuerySet[Any], *, at: str, kind: str, sums: str, window: Window
+) -> dict[str, list[int]]:
+    """For each kind of row, one sum a day."""
+    found = (
+        rows.filter(**{f"{at}__gte": window.starts_at})
+        .order_by()
+        .annotate(day=TruncDate(at, tzinfo=window.zone))
+        .values_list("day", kind)
+        .annotate(amount=Sum(sums))
+    )
+    return _by_kind(((day, name, int(amount)) for day, name, amount in found), window.days)
+
+
+def daily_counts(rows: QuerySet[Any], *, at: str, window: Window) -> list[int]:
+    found = (
+        rows.filter(**{f"{at}__gte": window.starts_at})
+        .order_by()
+        .annotate(day=TruncDate(at, tzinfo=window.zone))
+        .values_list("day")
+        .annotate(rows=Count("pk"))
+    )
+    counts = dict(found)
+    return [counts.get(day, 0) for day in window.days]
+
+
+def counts_by(rows: QuerySet[Any], *, at: str, kind: str, window: Window) -> dict[str, int]:
+    found = (
+        rows.filter(Q(**{f"{at}__gte": window.starts_at}))
+        .order_by()
+        .values_list(kind)
+        .annotate(rows=Count("pk"))
+    )
+    return dict(found)
+
+
+def _by_kind(found: Iterable[tuple[date, str, int]], days: Sequence[date]) -> dict[str, list[int]]:
+    series: dict[str, dict[date, int]] = defaultdict(dict)
+    for day, name, amount in found:
+        series[name][day] = amount
+    return {name: [by_day.get(day, 0) for day in days] for name, by_day in series.items()}

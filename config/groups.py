@@ -1,0 +1,89 @@
+"""The five groups of staff, made by `manage.py prepare`. Permissions that a merchant added to a
+group stay; those named here come back."""
+
+from typing import Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q, QuerySet
+
+_LOOK: Final = "view"
+_EDIT: Final = "view add change"
+
+_VERBS: Final = {
+    "view",
+    "add",
+    "change",
+    "delete",
+    "run",
+    "see",
+    "redeem",
+    "link",
+    "replay",
+    "export",
+    "adjust",
+}
+
+# Group → what it may do: "<app>.<verb>_<model>", several verbs at once before the underscore.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "Marketing": (
+        f"campaigns.{_EDIT} campaign",
+        f"campaigns.{_EDIT} campaigntext",
+        "campaigns.delete campaigntext",
+        "campaigns.run campaign",
+        f"campaigns.{_LOOK} decision message",
+        f"loyalty.{_EDIT} coupontype",
+        f"loyalty.{_LOOK} coupon tier rule award tierchange standing",
+        f"members.{_LOOK} member event consent region store programme",
+        f"payments.{_EDIT} category product",
+        f"payments.{_LOOK} transaction",
+    ),
+    "Store manager": (
+        f"members.{_EDIT} member",
+        f"members.{_LOOK} event consent region store",
+        "members.see personal_data",
+        f"loyalty.{_LOOK} coupon coupontype tier rule award transfer tierchange standing",
+        "loyalty.redeem coupon",
+        f"payments.{_LOOK} transaction product category",
+        "payments.link transaction",
+        f"campaigns.{_LOOK} campaign message",
+    ),
+    "Cashier": (
+        "members.view add member",
+        f"loyalty.{_LOOK} coupon coupontype tier",
+        "loyalty.redeem coupon",
+    ),
+    "Finance": (
+        f"payments.{_LOOK} account callback conflict rejection transaction product category",
+        "payments.view add rate",
+        "payments.replay callback",
+        "payments.link transaction",
+        f"loyalty.{_LOOK} award transfer coupon coupontype tier tierchange rule standing",
+        f"members.{_LOOK} member event region store programme",
+        "members.export rows",
+    ),
+    "Administrator": (),  # Everything.
+}
+
+
+def make_groups() -> None:
+    """Make the groups that are missing and give each what it needs."""
+    for name, rights in GROUPS.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        wanted = Permission.objects.filter(_matching(rights)) if rights else _all_of_ours()
+        group.permissions.add(*wanted)
+
+
+def _matching(rights: tuple[str, ...]) -> Q:
+    matching = Q(pk__in=[])
+    for right in rights:
+        app, _dot, words = right.partition(".")
+        verbs = [word for word in words.split() if word in _VERBS]
+        things = [word for word in words.split() if word not in _VERBS]
+        codes = [f"{verb}_{thing}" for verb in verbs for thing in things]
+        matching |= Q(content_type__app_label=app, codename__in=codes)
+    return matching
+
+
+def _all_of_ours() -> QuerySet[Permission]:
+    ours = ["members", "payments", "loyalty", "campaigns", "auth", "django_celery_beat", "axes"]
+    return Permission.objects.filter(content_type__app_label__in=ours)

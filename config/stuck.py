@@ -1,0 +1,170 @@
+"""The Stuck page: whatever waits, of every Work model, with reasons in words and a way out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.apps import apps
+from django.contrib import admin, messages
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.db.models import CharField, Count, F, Func, Max, Min, QuerySet, Value
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from campaigns.models import Message
+from campaigns.wording import WAITS
+from kit.work import IS_PARKED, REPAIR, Work, release
+from payments.wording import waiting_in_words
+
+RETRY: Final = "payments.replay_callback"
+SAMPLES: Final = 5
+CACHED_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows of one model that wait for the same thing."""
+
+    model: str
+    title: str
+    reason: str
+    count: int
+    oldest: Any
+    list_url: str
+    samples: list[tuple[str, str, str]]  # name, URL, error
+    remedy: tuple[str, str] | None  # words, URL
+    can_retry: bool
+
+
+def stuck_view(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return _retry(request)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Stuck"),
+        "groups": [group for model in work_models() for group in groups_of(model, request)],
+        "may_retry": request.user.has_perm(RETRY),
+    }
+    return TemplateResponse(request, "admin/stuck.html", context)
+
+
+def work_models() -> list[type[Work]]:
+    return [model for model in apps.get_models() if issubclass(model, Work)]
+
+
+def stuck_count(request: HttpRequest) -> int:
+    """How many rows wait for somebody, for the sidebar; at most a minute old."""
+    key = f"stuck:{request.user.pk}"
+    kept: int | None = cache.get(key)
+    if kept is None:
+        kept = sum(_parked(model, request).count() for model in work_models())
+        cache.set(key, kept, CACHED_SECONDS)
+    return kept
+
+
+def groups_of(model: type[Work], request: HttpRequest) -> Iterable[Group]:
+    kinds = (
+        _parked(model, request)
+        .annotate(what=_part(1), detail=_part(2))
+        .values("what", "detail")
+        .annotate(rows=Count("pk"), oldest=Min("due_at"), example=Max("waiting_for"))
+        .order_by("-rows")
+    )
+    merged: dict[tuple[str, str], dict[str, Any]] = {}
+    for found in kinds[:200]:
+        # Each payment waited for is a reason of its own; together they are one.
+        key = (found["what"], found["detail"] if found["what"] == "rate" else "")
+        known = merged.setdefault(key, {**found, "rows": 0})
+        known["rows"] += found["rows"]
+    for (what, detail), found in merged.items():
+        yield _group(model, request, what=what, detail=detail, found=found)
+
+
+def _group(
+    model: type[Work], request: HttpRequest, *, what: str, detail: str, found: dict[str, Any]
+) -> Group:
+    prefix = f"{what}:{detail}" if detail else what
+    rows = _parked(model, request).filter(waiting_for__startswith=prefix).order_by("due_at")
+    return Group(
+        model=model._meta.label_lower,
+        title=str(model._meta.verbose_name_plural),
+        reason=_reason(what, detail, found["example"]),
+        count=found["rows"],
+        oldest=found["oldest"],
+        list_url=_list_url(model, what),
+        samples=[(str(row), _change_url(row), row.error[:300]) for row in rows[:SAMPLES]],
+        remedy=_remedy(what, detail, found["example"]),
+        can_retry=what == REPAIR,
+    )
+
+
+def _reason(what: str, detail: str, example: str) -> str:
+    if what == "payment":
+        return _("Wait for the payment that they take back: it has not come in yet.")
+    if what == "rate":
+        return _("Wait for an exchange rate of %(currency)s.") % {"currency": detail}
+    if what in WAITS:
+        return str(WAITS[what])
+    return waiting_in_words(example)
+
+
+def _remedy(what: str, detail: str, example: str) -> tuple[str, str] | None:
+    if what == "rate":
+        asked = urlencode({"currency": detail, "valid_from": example.rpartition(":")[2]})
+        words = _("Enter a rate of %(currency)s") % {"currency": detail}
+        return words, f"{reverse('admin:payments_rate_add')}?{asked}"
+    if what == "member":
+        url = reverse("admin:payments_transaction_changelist")
+        return _("Link them to members"), f"{url}?waiting=member"
+    return None
+
+
+def _retry(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm(RETRY):
+        raise PermissionDenied
+    wanted = request.POST.get("model")
+    model = next((known for known in work_models() if known._meta.label_lower == wanted), None)
+    if model is None:
+        raise PermissionDenied
+    count = release(_parked(model, request).filter(waiting_for=REPAIR))
+    cache.delete(f"stuck:{request.user.pk}")
+    words = ngettext("%(count)d row is tried again.", "%(count)d rows are tried again.", count)
+    messages.success(request, words % {"count": count})
+    return redirect("admin:stuck")
+
+
+def _parked(model: type[Work], request: HttpRequest) -> QuerySet[Any]:
+    """Within the scope and the permissions of who asks. A message in doubt was never parked."""
+    desk = admin.site._registry.get(model)
+    if desk is None or not desk.has_view_permission(request):
+        return model._default_manager.none()
+    return desk.get_queryset(request).select_related(None).filter(IS_PARKED)
+
+
+def _part(number: int) -> Func:
+    return Func(
+        F("waiting_for"),
+        Value(":"),
+        Value(number),
+        function="split_part",
+        output_field=CharField(),
+    )
+
+
+def _list_url(model: type[Work], what: str) -> str:
+    options = model._meta
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+    if model is Message:
+        return url
+    return f"{url}?waiting={what}" if options.model_name == "transaction" else f"{url}?work=parked"
+
+
+def _change_url(row: Work) -> str:
+    options = row._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])

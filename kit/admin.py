@@ -1,0 +1,253 @@
+"""The one base of every admin class: scoped by store and region, light on queries, exportable."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+
+from django.apps import AppConfig
+from django.contrib import admin, messages
+from django.core.checks import CheckMessage, Error, register
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from import_export.admin import ExportMixin
+from import_export.resources import modelresource_factory
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.import_export.forms import ExportForm
+from unfold.decorators import action as unfold_action
+from unfold.decorators import display as unfold_display
+from unfold.enums import ActionVariant
+
+from kit.scope import Scoping, scope_of
+from kit.spreadsheets import SafeCSV, SafeXLSX
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as UnfoldAdmin
+    from django.contrib.admin import StackedInline as UnfoldStacked
+    from django.contrib.admin import TabularInline as UnfoldTabular
+
+    AnyAdmin = UnfoldAdmin[Any]
+    AnyStacked = UnfoldStacked[Any, Any]
+    AnyTabular = UnfoldTabular[Any, Any]
+else:
+    from unfold.admin import ModelAdmin as AnyAdmin
+    from unfold.admin import StackedInline as AnyStacked
+    from unfold.admin import TabularInline as AnyTabular
+
+SEE_PERSONAL_DATA: Final = "members.see_personal_data"
+EXPORT_ROWS: Final = "members.export_rows"
+MOST_COUNTED: Final = 10_000
+PAGE_ROWS: Final = 50
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def display(**options: Any) -> Callable[[Method], Method]:
+    """A column: Unfold's decorator with types."""
+    return cast("Callable[[Method], Method]", unfold_display(**options))
+
+
+def action(**options: Any) -> Callable[[Method], Method]:
+    """An action of a list, a row or a page: Unfold's decorator with types."""
+    options.setdefault("variant", ActionVariant.DEFAULT)
+    return cast("Callable[[Method], Method]", unfold_action(**options))
+
+
+def may_see_personal_data(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm(SEE_PERSONAL_DATA))
+
+
+def is_masked(row: Any) -> bool:
+    """Whether the page of `row` is shown to somebody who may not read personal data."""
+    return not getattr(row, "viewer_sees_personal_data", False)
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than MOST_COUNTED: a million rows open as fast as a few."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        return cast("int", rows.order_by()[:MOST_COUNTED].count())
+
+
+class ScopedChoices:
+    """Related objects are offered, and accepted, only within the scope of who asks."""
+
+    admin_site: admin.AdminSite
+
+    def get_field_queryset(
+        self, db: str | None, db_field: models.Field[Any, Any], request: HttpRequest
+    ) -> QuerySet[Any] | None:
+        related = self.admin_site._registry.get(cast("Any", db_field).remote_field.model)
+        if related is None:
+            return super().get_field_queryset(db, db_field, request)  # type: ignore[misc,no-any-return]
+        rows = related.get_queryset(request)
+        return rows.using(db) if db else rows
+
+
+class RelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
+    """A filter by a related row that offers only rows within the scope of who asks."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[Any, str]]:
+        related = model_admin.admin_site._registry.get(field.remote_field.model)
+        if related is None:
+            return []
+        return [(row.pk, str(row)) for row in related.get_queryset(request)[:500]]
+
+
+class BaseAdmin(ScopedChoices, ExportMixin, AnyAdmin):  # type: ignore[misc]
+    """Every admin class of the product. `scope` must be named; a system check looks."""
+
+    scope: ClassVar[Scoping | None] = None
+    export_fields: ClassVar[Sequence[str]] = ()  # None named: the list cannot be exported.
+    personal_fields: ClassVar[Sequence[str]] = ()  # Read-only, or masked, without the permission.
+
+    list_select_related: Any = True
+    list_per_page = PAGE_ROWS
+    show_full_result_count = False
+    paginator = CappedPaginator
+    compressed_fields = True
+    warn_unsaved_form = True
+    list_filter_submit = True
+    formats = [SafeXLSX, SafeCSV]
+    export_form_class = ExportForm
+
+    # Scope
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        scoping = self.scope or Scoping()
+        return super().get_queryset(request).filter(scoping.rows(scope_of(request.user)))  # type: ignore[no-any-return]
+
+    def is_in_scope(self, request: HttpRequest, row: Any) -> bool:
+        """Django hands over a row, Unfold's actions only its key: both are looked up."""
+        key = getattr(row, "pk", row)
+        if row is None or key is None or scope_of(request.user).sees_everything:
+            return True
+        return self.get_object(request, str(key)) is not None
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(super().has_view_permission(request)) and self.is_in_scope(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(super().has_change_permission(request)) and self.is_in_scope(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(super().has_delete_permission(request)) and self.is_in_scope(request, obj)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """The row, if it is in scope; it remembers whether its viewer may read personal data."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.viewer_sees_personal_data = may_see_personal_data(request)
+        return row
+
+    # Export
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return (
+            bool(self.export_fields)
+            and bool(request.user.has_perm(EXPORT_ROWS))
+            and self.has_view_permission(request)
+        )
+
+    def get_export_resource_classes(self, request: HttpRequest) -> list[Any]:
+        hidden = () if may_see_personal_data(request) else self.personal_fields
+        fields = [name for name in self.export_fields if name not in hidden]
+        return [
+            modelresource_factory(
+                self.model, meta_options={"fields": fields, "export_order": fields}
+            )
+        ]
+
+    def get_export_formats(self) -> list[Any]:
+        return list(self.formats)
+
+    # Actions
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting many at once is never offered: settings are few, and facts stay."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return cast("dict[str, Any]", actions)
+
+    def say(self, request: HttpRequest, sentence: str, *, level: int = messages.SUCCESS) -> None:
+        self.message_user(request, sentence, level)
+
+
+class FactAdmin(BaseAdmin):
+    """Facts are looked at, searched and exported; the database refuses everything else."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class BaseTabular(ScopedChoices, AnyTabular):
+    extra = 0
+
+
+class BaseStacked(ScopedChoices, AnyStacked):
+    extra = 0
+
+
+class SettingsAdmin(BaseAdmin):
+    """Rows that staff edit and whose history is Django's own log: kept short, without search."""
+
+    show_full_result_count = True
+
+
+@register()
+def check_admin_base(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Every registered admin class stands on BaseAdmin and names its scope."""
+    found: list[CheckMessage] = []
+    for model, model_admin in admin.site._registry.items():
+        if not isinstance(model_admin, BaseAdmin):
+            found.append(
+                Error(
+                    f"{type(model_admin).__name__} of {model._meta.label} is not on BaseAdmin.",
+                    hint="Derive it from kit.admin.BaseAdmin, or nothing scopes its rows.",
+                    obj=type(model_admin),
+                    id="kit.E001",
+                )
+            )
+        elif model_admin.scope is None:
+            found.append(
+                Error(
+                    f"{type(model_admin).__name__} of {model._meta.label} names no scope.",
+                    hint="Set scope to Scoping(...), kit.scope.EVERYBODY or HEADQUARTERS.",
+                    obj=type(model_admin),
+                    id="kit.E002",
+                )
+            )
+    return found
+
+
+__all__ = [
+    "BaseAdmin",
+    "BaseStacked",
+    "BaseTabular",
+    "CappedPaginator",
+    "FactAdmin",
+    "RelatedFilter",
+    "SettingsAdmin",
+    "action",
+    "check_admin_base",
+    "display",
+    "is_masked",
+    "may_see_personal_data",
+]

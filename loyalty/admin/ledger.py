@@ -1,0 +1,74 @@
+"""The ledger and its awards, to look at: what was booked stays as it is."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+
+from kit.admin import FactAdmin, RelatedFilter, display
+from kit.scope import Scoping
+from loyalty.models import Award, TierChange, Transfer
+from members.admin import OF_MEMBER
+
+_BOTH_SIDES = ["debit__member", "credit__member"]
+
+
+@admin.register(Transfer)
+class TransferAdmin(FactAdmin):
+    """Scoped by whichever of its two sides a member holds."""
+
+    scope = Scoping(
+        store=("credit__member__home_store", "debit__member__home_store"),
+        region=("credit__member__region", "debit__member__region"),
+    )
+    list_display = ["booked_at", "kind", "shown_points", "debit_side", "credit_side", "reason"]
+    list_select_related = _BOTH_SIDES
+    list_filter = [("kind", ChoicesDropdownFilter), ("booked_at", RangeDateTimeFilter)]
+    search_fields = ["=debit__member__code", "=credit__member__code"]
+    search_help_text = gettext_lazy("The whole member number")
+    ordering = ["-booked_at"]
+    fields = ["kind", "points", "debit_side", "credit_side", "reason", "actor", "booked_at"]
+    readonly_fields = ["debit_side", "credit_side"]
+    export_fields = [
+        "booked_at",
+        "kind",
+        "points",
+        "debit__member__code",
+        "credit__member__code",
+        "reason",
+    ]
+
+    @display(description=gettext_lazy("points"), ordering="points")
+    def shown_points(self, transfer: Transfer) -> str:
+        return f"{transfer.points:,}"
+
+    @display(description=gettext_lazy("from"))
+    def debit_side(self, transfer: Transfer) -> str:
+        return str(transfer.debit.member or transfer.debit)
+
+    @display(description=gettext_lazy("to"))
+    def credit_side(self, transfer: Transfer) -> str:
+        return str(transfer.credit.member or transfer.credit)
+
+
+@admin.register(Award)
+class AwardAdmin(FactAdmin):
+    scope = OF_MEMBER
+    list_display = ["booked_at", "member", "transaction", "points", "spend", "paid_at"]
+    list_select_related = ["member", "transaction"]
+    list_filter = [("booked_at", RangeDateTimeFilter)]
+    search_fields = ["=member__code", "=transaction__payment_ref"]
+    ordering = ["-id"]
+    fields = ["member", "transaction", "points", "forgiven", "spend", "paid_at", "booked_at"]
+    export_fields = ["booked_at", "member__code", "transaction__payment_ref", "points", "spend"]
+
+
+@admin.register(TierChange)
+class TierChangeAdmin(FactAdmin):
+    scope = OF_MEMBER
+    list_display = ["changed_at", "member", "before", "after", "cause", "spend"]
+    list_select_related = ["member", "before", "after"]
+    list_filter = [("after", RelatedFilter), ("cause", ChoicesDropdownFilter)]
+    search_fields = ["=member__code"]
+    ordering = ["-id"]
+    fields = ["member", "before", "after", "cause", "spend", "changed_at"]
+    export_fields = ["changed_at", "member__code", "before__code", "after__code", "cause"]

@@ -1,0 +1,89 @@
+"""The forms and dialogs of the members' part of the admin."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import BaseDialogForm
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from members.models import Identity, Member
+from members.services import BadIdentity, find_member, normalise_identity
+
+_TYPED = [kind for kind in Identity.Kind if kind != Identity.Kind.STRIPE_CARD]
+
+
+def check_identity(kind: str, value: str, *, country: str) -> str:
+    """The one spelling of a new identity; a sentence for staff if it cannot be added."""
+    try:
+        normal = normalise_identity(kind, value, country=country)
+    except BadIdentity as problem:
+        raise forms.ValidationError(str(problem)) from problem
+    if find_member(kind=kind, value=normal) is not None:
+        raise forms.ValidationError(
+            _("This %(kind)s belongs to another member already."),
+            params={"kind": Identity.Kind(kind).label},
+        )
+    return normal
+
+
+class EnrolForm(forms.ModelForm[Member]):
+    phone = forms.CharField(
+        label=_("phone"),
+        required=False,
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
+    email = forms.CharField(
+        label=_("e-mail"),
+        required=False,
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+    class Meta:
+        model = Member
+        fields = ["name", "region", "home_store", "language", "born_on"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        region = cleaned.get("region")
+        for kind in ("phone", "email"):
+            if cleaned.get(kind) and region is not None:
+                try:
+                    cleaned[kind] = check_identity(kind, cleaned[kind], country=region.code)
+                except forms.ValidationError as problem:
+                    self.add_error(kind, problem)
+        return cleaned
+
+
+class IdentityDialog(BaseDialogForm):  # type: ignore[misc]
+    kind = forms.ChoiceField(
+        label=_("kind"),
+        choices=[(kind.value, kind.label) for kind in _TYPED],
+        widget=UnfoldAdminSelectWidget(choices=[(kind.value, kind.label) for kind in _TYPED]),
+    )
+    value = forms.CharField(label=_("value"), max_length=254, widget=UnfoldAdminTextInputWidget())
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "value" in cleaned and "kind" in cleaned:
+            member = Member.objects.select_related("region").get(pk=self.object_id)
+            try:
+                check_identity(cleaned["kind"], cleaned["value"], country=member.region.code)
+            except forms.ValidationError as problem:
+                self.add_error("value", problem)
+        return cleaned
+
+
+class ConsentDialog(BaseDialogForm):  # type: ignore[misc]
+    is_granted = forms.BooleanField(
+        label=_("The member agrees to receive offers by e-mail"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+    )

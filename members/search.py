@@ -1,0 +1,32 @@
+"""Finding members by what staff type: their number, or a whole phone number or address."""
+
+from django.db.models import Q
+
+from kit.ids import normal_code
+from kit.scope import NOTHING
+from members.models import Identity
+from members.services import BadIdentity, hash_of, normalise_identity
+
+
+def members_matching(term: str) -> Q:
+    """Encrypted values are found whole or not at all; member numbers also by their beginning."""
+    text = term.strip()
+    if not text:
+        return NOTHING
+    return Q(code__startswith=normal_code(text)) | Q(identities__in=_identities(text))
+
+
+def _identities(text: str) -> list[int]:
+    hashes = {hash_of(kind, normal) for kind, normal in _readings(text)}
+    return list(Identity.objects.filter(hash__in=hashes).values_list("pk", flat=True)[:20])
+
+
+def _readings(text: str) -> list[tuple[str, str]]:
+    """The text as any kind of identity that it could be."""
+    readings = []
+    for kind in Identity.Kind.values:
+        try:
+            readings.append((kind, normalise_identity(kind, text)))
+        except BadIdentity:
+            continue
+    return readings

@@ -1,0 +1,215 @@
+"""What platforms sent: callbacks, conflicts and refused posts, in words and masked."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+
+from kit.admin import (
+    FactAdmin,
+    RelatedFilter,
+    action,
+    display,
+    is_masked,
+)
+from kit.crypto import CannotDecrypt
+from kit.masking import mask_payload, mask_text
+from kit.scope import Scoping
+from kit.work import IS_DUE, IS_PARKED
+from payments.models import Callback, CallbackBody, Conflict, Rejection
+from payments.providers.base import Inbound, Reason
+from payments.services.bodies import unseal
+from payments.services.replay import replay_callbacks, replay_rejections
+from payments.wording import outcome_in_words, refusal_in_words, state_in_words
+
+REPLAY = "payments.replay_callback"
+
+
+def readable_body(inbound: Inbound) -> Any:
+    """JSON and forms as trees, anything else as text."""
+    text = inbound.body.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        pairs = parse_qsl(text, keep_blank_values=True)
+        return dict(pairs) if len(pairs) > 1 else text
+
+
+def shown_payload(sealed: bytes | None, *, is_masked: bool) -> str:
+    """The post as staff may read it, or why it cannot be read."""
+    if sealed is None:
+        return _("The content was not kept.")
+    try:
+        inbound = unseal(sealed)
+    except CannotDecrypt:
+        return _("The key that this content was sealed with is missing.")
+    body = readable_body(inbound)
+    if is_masked:
+        body = mask_text(body) if isinstance(body, str) else mask_payload(body)
+    shown = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
+    return render_to_string(
+        "admin/payments/payload.html",
+        {"method": inbound.method, "body": shown[:20_000], "is_masked": is_masked},
+    )
+
+
+class WorkFilter(DropdownFilter):  # type: ignore[misc]
+    """Done, due, or parked."""
+
+    title = gettext_lazy("state")
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("done", _("done")), ("due", _("due")), ("parked", _("waiting"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "done":
+            return queryset.filter(due_at__isnull=True)
+        if self.value() == "due":
+            return queryset.filter(IS_DUE)
+        if self.value() == "parked":
+            return queryset.filter(IS_PARKED)
+        return queryset
+
+
+@admin.register(Callback)
+class CallbackAdmin(FactAdmin):
+    scope = Scoping(store="account__store", region="account__store__region")
+    list_display = ["received_at", "account", "delivery_key", "shown_outcome", "shown_state"]
+    list_select_related = ["account"]
+    list_filter = [
+        WorkFilter,
+        ("account", RelatedFilter),
+        ("received_at", RangeDateTimeFilter),
+    ]
+    search_fields = ["=delivery_key"]
+    search_help_text = gettext_lazy("The whole delivery key")
+    ordering = ["-received_at"]
+    actions = ["replay"]
+    actions_detail = ["replay_one"]
+    fields = [
+        "account",
+        "delivery_key",
+        "received_at",
+        "shown_outcome",
+        "shown_state",
+        "attempts",
+        "error",
+        "conflicts",
+        "payload",
+    ]
+    readonly_fields = ["shown_outcome", "shown_state", "conflicts", "payload"]
+    export_fields = ["received_at", "account__name", "delivery_key", "outcome", "waiting_for"]
+
+    def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(REPLAY)) and self.is_in_scope(request, obj)
+
+    @action(description=gettext_lazy("Replay the selected callbacks"), permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[Callback]) -> None:
+        count = replay_callbacks(queryset, now=timezone.now())
+        words = ngettext(
+            "%(count)d callback will be read again.",
+            "%(count)d callbacks will be read again.",
+            count,
+        )
+        self.say(request, words % {"count": count})
+
+    @action(description=gettext_lazy("Replay"), icon="replay", permissions=["replay"])
+    def replay_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        self.replay(request, self.get_queryset(request).filter(pk=object_id))
+        return redirect("admin:payments_callback_change", object_id)
+
+    @display(description=gettext_lazy("outcome"))
+    def shown_outcome(self, callback: Callback) -> str:
+        return outcome_in_words(callback.outcome)
+
+    @display(description=gettext_lazy("state"))
+    def shown_state(self, callback: Callback) -> str:
+        return state_in_words(is_done=callback.is_done, waiting_for=callback.waiting_for)
+
+    @display(description=gettext_lazy("conflicts"))
+    def conflicts(self, callback: Callback) -> int:
+        return callback.conflict_set.count()
+
+    @display(description=gettext_lazy("content"))
+    def payload(self, callback: Callback) -> str:
+        body = CallbackBody.objects.filter(
+            callback_id=callback.pk, received_at=callback.received_at
+        ).first()
+        return shown_payload(body and body.sealed, is_masked=is_masked(callback))
+
+
+@admin.register(Conflict)
+class ConflictAdmin(FactAdmin):
+    scope = Scoping(store="callback__account__store", region="callback__account__store__region")
+    list_display = ["received_at", "account", "callback"]
+    list_select_related = ["callback__account"]
+    list_filter = [("received_at", RangeDateTimeFilter)]
+    search_fields = ["=callback__delivery_key"]
+    ordering = ["-id"]
+    fields = ["callback", "received_at", "payload"]
+    readonly_fields = ["payload"]
+
+    @display(description=gettext_lazy("account"))
+    def account(self, conflict: Conflict) -> str:
+        return str(conflict.callback.account)
+
+    @display(description=gettext_lazy("content"))
+    def payload(self, conflict: Conflict) -> str:
+        return shown_payload(conflict.sealed, is_masked=is_masked(conflict))
+
+
+class RefusalFilter(DropdownFilter):  # type: ignore[misc]
+    title = gettext_lazy("reason")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(reason.value, refusal_in_words(reason)) for reason in Reason]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
+@admin.register(Rejection)
+class RejectionAdmin(FactAdmin):
+    scope = Scoping(store="account__store", region="account__store__region")
+    list_display = ["received_at", "account", "shown_reason", "detail"]
+    list_select_related = ["account"]
+    list_filter = [RefusalFilter, ("account", RelatedFilter)]
+    search_fields = ["detail"]
+    ordering = ["-received_at"]
+    actions = ["replay"]
+    fields = ["account", "received_at", "shown_reason", "detail", "payload"]
+    readonly_fields = ["shown_reason", "payload"]
+
+    def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(REPLAY)) and self.is_in_scope(request, obj)
+
+    @action(
+        description=gettext_lazy("Check the selected posts again and take in the genuine ones"),
+        permissions=["replay"],
+    )
+    def replay(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> None:
+        taken, refused = replay_rejections(queryset)
+        self.say(
+            request,
+            _("%(taken)d posts turned out genuine and were taken in, %(refused)d stay refused.")
+            % {"taken": taken, "refused": refused},
+        )
+
+    @display(description=gettext_lazy("reason"))
+    def shown_reason(self, rejection: Rejection) -> str:
+        return refusal_in_words(rejection.reason)
+
+    @display(description=gettext_lazy("content"))
+    def payload(self, rejection: Rejection) -> str:
+        return shown_payload(rejection.sealed, is_masked=is_masked(rejection))

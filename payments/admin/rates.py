@@ -1,0 +1,70 @@
+"""Exchange rates: entered once, never changed; a new one resumes what waited for it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from kit.admin import FactAdmin, display
+from kit.money import known_currencies
+from kit.scope import EVERYBODY
+from members.models import Programme
+from payments.models import Rate
+from payments.services.rates import enter_rate
+
+
+class RateForm(forms.ModelForm[Rate]):
+    class Meta:
+        model = Rate
+        fields = ["currency", "valid_from", "rate"]
+
+    def clean_currency(self) -> str:
+        currency: str = self.cleaned_data["currency"].upper()
+        if currency not in known_currencies():
+            raise forms.ValidationError(
+                _("%(currency)s is not a currency code. Write it as in HKD or CNY.")
+                % {"currency": currency}
+            )
+        return currency
+
+
+@admin.register(Rate)
+class RateAdmin(FactAdmin):
+    scope = EVERYBODY
+    list_display = ["currency", "valid_from", "shown_rate", "source", "entered_at"]
+    list_filter = ["currency"]
+    search_fields = ["currency"]
+    form = RateForm
+    fields = ["currency", "valid_from", "rate"]
+    export_fields = ["currency", "valid_from", "rate", "source", "entered_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("payments.add_rate"))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"valid_from": timezone.localdate(), **super().get_changeform_initial_data(request)}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        entered, resumed = enter_rate(
+            currency=obj.currency,
+            valid_from=obj.valid_from,
+            rate=obj.rate,
+            source="staff",
+            now=timezone.now(),
+        )
+        obj.pk, obj._state.adding = entered.pk, False
+        words = ngettext(
+            "%(count)d transaction waited for this rate and goes on.",
+            "%(count)d transactions waited for this rate and go on.",
+            resumed,
+        )
+        self.say(request, words % {"count": resumed})
+
+    @display(description=gettext_lazy("rate"), ordering="rate")
+    def shown_rate(self, rate: Rate) -> str:
+        currency = Programme.current().currency
+        return f"1 {rate.currency} = {rate.rate.normalize():f} {currency}"

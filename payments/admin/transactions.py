@@ -1,0 +1,208 @@
+"""Transactions: their state in words, their lines, and the hand that links one to a member.
+
+Registered in config/admin, which adds what each transaction earned.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateTimeFilter,
+)
+
+from kit.admin import BaseTabular, FactAdmin, RelatedFilter, action, display
+from kit.money import Money
+from kit.scope import Scoping
+from kit.work import IS_PARKED
+from members.models import Member
+from payments.admin.callbacks import WorkFilter
+from payments.models import Line, Transaction
+from payments.search import transactions_matching
+from payments.services.linking import link_transactions
+from payments.wording import state_in_words
+
+LINK = "payments.link_transaction"
+MOST_LINKED = 500
+
+
+class MemberChoice(forms.Form):
+    """Which member the chosen transactions belong to."""
+
+    def __init__(self, *args: Any, members: QuerySet[Member], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = Transaction._meta.get_field("member")
+        self.fields["member"] = forms.ModelChoiceField(
+            label=_("member"),
+            queryset=members,
+            widget=AutocompleteSelect(field, admin.site, attrs={"class": "rg-wide"}),
+        )
+
+
+class WaitingFilter(DropdownFilter):  # type: ignore[misc]
+    """What a parked transaction waits for."""
+
+    title = gettext_lazy("waits for")
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("member", _("a member (unmatched)")),
+            ("rate", _("an exchange rate")),
+            ("payment", _("its payment")),
+            ("repair", _("repair")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.value():
+            return queryset
+        if self.value() in {"member", "repair"}:
+            return queryset.filter(IS_PARKED, waiting_for=self.value())
+        return queryset.filter(IS_PARKED, waiting_for__startswith=f"{self.value()}:")
+
+
+class LineInline(BaseTabular):
+    model = Line
+    fields = ["position", "product", "quantity", "shown_amount"]
+    readonly_fields = fields
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Line]:
+        return super().get_queryset(request).select_related("product", "transaction")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("payments.view_transaction"))
+
+    @display(description=gettext_lazy("amount"))
+    def shown_amount(self, line: Line) -> str:
+        return Money(line.amount, line.transaction.currency).display(get_language() or "en")
+
+
+class TransactionAdmin(FactAdmin):
+    scope = Scoping(store="store", region="store__region")
+    list_display = [
+        "occurred_at",
+        "payment_ref",
+        "kind",
+        "shown_amount",
+        "member",
+        "store",
+        "shown_state",
+    ]
+    list_select_related = ["member", "store"]
+    list_filter = [
+        WaitingFilter,
+        WorkFilter,
+        ("kind", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
+        ("account", RelatedFilter),
+        ("store", RelatedFilter),
+        ("occurred_at", RangeDateTimeFilter),
+    ]
+    search_fields = ["payment_ref"]
+    search_help_text = gettext_lazy("Payment reference, order number or member number, whole")
+    ordering = ["-occurred_at"]
+    inlines = [LineInline]
+    actions = ["link"]
+    actions_detail = ["link_one"]
+    fieldsets = [
+        (None, {"fields": [
+            "kind", "shown_amount", "occurred_at", "member", "store", "shown_state", "error",
+        ]}),
+        (gettext_lazy("Where it came from"), {"fields": [
+            "source", "account", "callback", "received_at", "payment_ref", "effect_ref",
+            "order_ref", "method", "original", "is_total",
+        ]}),
+        (gettext_lazy("In the reporting currency"), {"fields": ["rate", "reporting_amount"]}),
+    ]  # fmt: skip
+    readonly_fields = ["shown_amount", "shown_state"]
+    export_fields = [
+        "occurred_at",
+        "payment_ref",
+        "kind",
+        "amount",
+        "currency",
+        "reporting_amount",
+        "member__code",
+        "store__code",
+        "order_ref",
+        "waiting_for",
+    ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str
+    ) -> tuple[QuerySet[Transaction], bool]:
+        found = queryset.filter(transactions_matching(search_term)) if search_term else queryset
+        return found, False
+
+    def has_link_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(LINK)) and self.is_in_scope(request, obj)
+
+    @action(
+        description=gettext_lazy("Link the selected transactions to a member"),
+        permissions=["link"],
+    )
+    def link(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> HttpResponse | None:
+        members = self.admin_site._registry[Member].get_queryset(request)
+        asked = "member" in request.POST
+        form = MemberChoice(request.POST if asked else None, members=members)
+        rows = queryset.filter(member=None)[:MOST_LINKED]
+        if not form.is_valid():
+            return self.ask_for_member(request, form, rows)
+        count = link_transactions(rows, form.cleaned_data["member"], now=timezone.now())
+        words = ngettext(
+            "%(count)d transaction now belongs to %(member)s.",
+            "%(count)d transactions now belong to %(member)s.",
+            count,
+        )
+        self.say(request, words % {"count": count, "member": form.cleaned_data["member"]})
+        return None
+
+    @action(description=gettext_lazy("Link to a member"), icon="link", permissions=["link"])
+    def link_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        answer = self.link(request, self.get_queryset(request).filter(pk=object_id))
+        return answer or redirect("admin:payments_transaction_change", object_id)
+
+    def ask_for_member(
+        self, request: HttpRequest, form: MemberChoice, rows: QuerySet[Transaction]
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Whose transactions are these?"),
+            "form": form,
+            "media": self.media + form.media,
+            "rows": rows.select_related("store"),
+            "action": "link",
+            "explanation": _(
+                "The wallets and cards that paid them become the member's, so their other "
+                "payments are recognised too, earlier and later ones."
+            ),
+            "submit": _("Link"),
+            "back": "admin:payments_transaction_changelist",
+        }
+        return TemplateResponse(request, "admin/ask.html", context)
+
+    @display(description=gettext_lazy("amount"), ordering="amount")
+    def shown_amount(self, row: Transaction) -> str:
+        sign = "" if row.kind in {Transaction.Kind.PAYMENT, Transaction.Kind.REVERSAL} else "−"
+        return f"{sign}{row.money.display(get_language() or 'en')}"
+
+    @display(description=gettext_lazy("state"))
+    def shown_state(self, row: Transaction) -> str:
+        return state_in_words(is_done=row.is_done, waiting_for=row.waiting_for)

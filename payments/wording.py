@@ -1,0 +1,81 @@
+"""What staff read where the machine has codes: why a row waits, why a post was refused."""
+
+from datetime import date
+from typing import Final
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kit.work import REPAIR
+from payments.providers.base import Reason
+
+_REFUSED: Final = {
+    Reason.MISSING_SIGNATURE: gettext_lazy("It carries no signature."),
+    Reason.BAD_SIGNATURE: gettext_lazy(
+        "Its signature fits none of the account's secrets. If you changed the secret at the "
+        "platform, add the new one to the account and replay."
+    ),
+    Reason.WEAK_SIGNATURE: gettext_lazy("It is signed in an old, unsafe way that we refuse."),
+    Reason.TOO_OLD: gettext_lazy("It was signed too long ago."),
+    Reason.TOO_NEW: gettext_lazy("It says that it was signed in the future. Check the clocks."),
+    Reason.MALFORMED: gettext_lazy("It is not what the platform's documentation promises."),
+    Reason.OTHER_MERCHANT: gettext_lazy("It is genuine, but meant for another merchant."),
+    Reason.NO_SECRET: gettext_lazy(
+        "The account has no secret to check it with. Add the secret to the account and replay."
+    ),
+    Reason.TOO_LARGE: gettext_lazy("It is too large."),
+}
+
+
+def refusal_in_words(reason: str) -> str:
+    """Why a post was refused, and what mends it."""
+    known = {code.value: words for code, words in _REFUSED.items()}
+    return str(known.get(reason, reason))
+
+
+def waiting_in_words(waiting_for: str) -> str:
+    """What a parked row waits for: `member`, `rate:GBP:2026-11-21`, `payment:3:pi_1`, `repair`."""
+    kind, _colon, rest = waiting_for.partition(":")
+    if kind == "member":
+        return _("Waits for a member: nobody with this wallet or customer number is known yet.")
+    if kind == "rate":
+        return _waits_for_rate(rest)
+    if kind == "payment":
+        reference = rest.partition(":")[2]
+        return _("Waits for its payment %(reference)s.") % {"reference": reference}
+    if kind == "campaign":
+        return _("Waits until its campaign, which is paused, runs again.")
+    if kind == REPAIR:
+        return _("Needs repair: the row could not be booked. Read the error, then try again.")
+    return waiting_for
+
+
+def _waits_for_rate(rest: str) -> str:
+    currency, _colon, day = rest.partition(":")
+    try:
+        shown = date_format(date.fromisoformat(day), "DATE_FORMAT")
+    except ValueError:
+        shown = day
+    return _("Waits for a rate of %(currency)s for %(day)s.") % {
+        "currency": currency,
+        "day": shown,
+    }
+
+
+def state_in_words(*, is_done: bool, waiting_for: str) -> str:
+    if waiting_for:
+        return waiting_in_words(waiting_for)
+    return _("Done") if is_done else _("Due: it will be taken within seconds.")
+
+
+def outcome_in_words(outcome: str | None) -> str:
+    """What became of a genuine post: `booked`, `ignored:<reason>`, `conflict` …"""
+    kind, _colon, reason = (outcome or "").partition(":")
+    if not kind:
+        return _("Not read yet")
+    if kind == "booked":
+        return _("Booked")
+    if kind == "ignored":
+        return _("Moves no money (%(reason)s)") % {"reason": reason.replace("_", " ")}
+    return outcome or ""
