@@ -36,7 +36,7 @@ class StageBroken(Exception):
     """Too many rows fail at once: our bug. No row was marked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Queue(Generic[Key]):
     """How one stage claims and works.
 
@@ -55,7 +55,7 @@ class Queue(Generic[Key]):
     rounds: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outbox(Generic[Key, Parcel, Outcome]):
     """How one stage hands rows to somebody outside the database.
 

@@ -1,0 +1,53 @@
+"""The books do not depend on the size of batches or on how many processes drain them."""
+
+import threading
+from datetime import datetime
+
+import pytest
+from django.db import connection
+
+from config.pipeline import STAGES, run
+from loyalty.services.books import verify_books
+from tests import build
+from tests.flows import scenario
+
+INWARD = tuple(stage for stage in STAGES if not stage.is_outward)
+
+
+def drain_with(processes: int, *, limit: int, now: datetime) -> None:
+    """As many roads at once as `processes`, each with its own connection, until all is done."""
+
+    def road() -> None:
+        try:
+            while run(now=now, limit=limit, stages=INWARD):
+                pass
+        finally:
+            connection.close()
+
+    for _ in range(2):  # A road may find everything locked by others and go home early.
+        threads = [threading.Thread(target=road) for _ in range(processes)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("processes", [1, 4])
+@pytest.mark.parametrize("limit", [1, 7, 500])
+def test_any_batch_size_and_any_number_of_roads_give_the_same_books(
+    limit: int, processes: int
+) -> None:
+    scenario.lay_down_rules()
+    members = [build.member().code for _ in range(6)]
+    sent = scenario.story(members, payments=60, seed=7)
+    now = scenario.store(sent, build.account())
+
+    drain_with(processes, limit=limit, now=now)
+
+    found, wanted = scenario.books(), scenario.expected(sent)
+    assert found["points"] == wanted["points"]
+    assert found["balance"] == wanted["balance"]
+    assert found["spend"] == wanted["spend"]
+    assert found["moves"] == wanted["moves"]
+    assert [finding for finding in verify_books() if not finding.is_clean] == []
