@@ -26,4 +26,11 @@ JOBS: tuple[Job, ...] = (
         expires=timedelta(minutes=50),
         crontab="10 * * * *",
     ),
+    Job(
+        name="Forget old API answers",
+        task="members.forget_answers",
+        why="A till repeats a request within days; after a month its first answer is not kept.",
+        expires=timedelta(hours=6),
+        crontab="40 4 * * *",
+    ),
 )

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -44,8 +43,6 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
 )
 REPLAYED: Final = "Idempotency-Replayed"
 JSON_TYPE: Final = "application/json"
-# Tills repeat within minutes; a key may be used anew after a month.
-ANSWERS_KEPT_FOR: Final = timedelta(days=30)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,120}")
 
 Answer = Callable[..., Response]
@@ -137,12 +134,6 @@ def hash_of_call(request: Request) -> str:
     """What was asked: method, path and the bytes of the body."""
     head = f"{request.method} {request.path}\0".encode()
     return hashlib.sha256(head + request.body).hexdigest()
-
-
-def forget_answers() -> int:
-    """Delete answers that nobody will ask for again."""
-    oldest = timezone.now() - ANSWERS_KEPT_FOR
-    return ApiCall.objects.filter(called_at__lt=oldest).delete()[0]
 
 
 def _first_answer(

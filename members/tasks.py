@@ -1,0 +1,11 @@
+"""Timed work of members; when each runs stands in `config/schedule.py`."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from members import answers
+
+
+@shared_task(name="members.forget_answers", ignore_result=True)
+def forget_answers() -> None:
+    answers.forget_answers(now=timezone.now())
