@@ -43,7 +43,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "members.see personal_data",
         f"loyalty.{_LOOK} coupon coupontype tier rule award transfer tierchange standing",
         "loyalty.redeem coupon",
-        f"payments.{_LOOK} transaction product category",
+        "payments.view add transaction",  # By spreadsheet.
+        f"payments.{_EDIT} product",
+        f"payments.{_LOOK} category",
         "payments.link transaction",
         f"campaigns.{_LOOK} campaign message",
     ),

@@ -100,7 +100,9 @@ class SheetImportMixin(ImportMixin):  # type: ignore[misc]
     import_form_class = UploadForm
     confirm_form_class = ConfirmForm
     import_template_name = "admin/sheets/import.html"
+    import_export_change_list_template = "admin/import_export/change_list_import_export.html"
     import_formats = [AnySheet]
+    import_rights: ClassVar[tuple[str, ...]] = ("add", "change")
     tmp_storage_class = SealedUploads
     model: Any
     admin_site: Any
@@ -109,9 +111,11 @@ class SheetImportMixin(ImportMixin):  # type: ignore[misc]
         """What else follows from an import; called once it stands in the database."""
 
     def has_import_permission(self, request: HttpRequest) -> bool:
-        """Facts have no change permission in the admin, so the user is asked, not the class."""
+        """The user is asked, not the class: no admin class of a fact permits anything."""
         label, name = self.model._meta.app_label, self.model._meta.model_name
-        return bool(request.user.has_perm(f"{label}.add_{name}"))
+        return bool(
+            request.user.has_perms([f"{label}.{right}_{name}" for right in self.import_rights])
+        )
 
     def get_urls(self) -> list[Any]:
         template = path(

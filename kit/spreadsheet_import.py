@@ -129,6 +129,10 @@ class SheetResource(Resource):  # type: ignore[misc]
         self.user = user
         self._now = now
 
+    @classmethod
+    def get_display_name(cls) -> str:
+        return cls.__name__  # Asked for, but shown only where there is a choice of resources.
+
     @property
     def now(self) -> datetime:
         return cast("datetime", self._now)  # Whoever imports is an edge and has given it.

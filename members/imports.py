@@ -119,9 +119,6 @@ class MemberSheet(SheetResource):
     needed = (("code", "customer", "phone", "email"),)
     lock = "import:members"
 
-    class Meta:
-        name = gettext_lazy("members")
-
     def check(self, rows: list[Row]) -> None:
         self._refused_consents = 0
         self._find_places(rows)

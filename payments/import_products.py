@@ -67,9 +67,6 @@ class ProductSheet(SheetResource):
     needed = (("sku",),)
     lock = "import:products"
 
-    class Meta:
-        name = gettext_lazy("products")
-
     def check(self, rows: list[Row]) -> None:
         for row in rows:
             if not row.get("sku"):

@@ -129,9 +129,6 @@ class SaleSheet(SheetResource):
     needed = (("order",), ("occurred_at",), ("amount", "quantity"), ("amount", "unit_price"))
     lock = "import:sales"
 
-    class Meta:
-        name = gettext_lazy("sales")
-
     def check(self, rows: list[Row]) -> None:
         self._orders: list[Order] = []
         reader = OrderReader(self, Programme.current(), rows)

@@ -14,11 +14,13 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from config.admin.member_tabs import tabs_of
 from kit.admin import action
+from kit.spreadsheet_import import SheetResult
 from loyalty.services.points import CannotAdjust, adjust_points
 from members.admin import MemberAdmin
 from members.admin_forms import IdentityDialog
+from members.import_pages import MemberImports
 from members.models import Member
-from payments.services.linking import link_identity
+from payments.services.linking import link_identity, match_all_waiting
 
 ADJUST = "loyalty.adjust_points"
 MOST_ADJUSTED = 1_000_000
@@ -47,7 +49,7 @@ class AdjustDialog(BaseDialogForm):  # type: ignore[misc]
 
 
 @admin.register(Member)
-class MemberDesk(MemberAdmin):
+class MemberDesk(MemberImports, MemberAdmin):
     change_form_outer_before_template = "admin/members/head.html"
     change_form_outer_after_template = "admin/members/tabs.html"
     actions_detail = ["adjust", "identify", "record_consent", "open_member_page"]
@@ -60,6 +62,10 @@ class MemberDesk(MemberAdmin):
         if member is not None and self.has_view_permission(request, member):
             extra["desk"] = tabs_of(member, request, now=timezone.now())
         return super().change_view(request, object_id, form_url, extra)
+
+    def after_import(self, result: SheetResult) -> None:
+        """Payments that waited for these members are theirs now."""
+        match_all_waiting()
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(ADJUST)) and self.is_in_scope(request, obj)

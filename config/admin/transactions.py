@@ -11,11 +11,12 @@ from kit.admin import display
 from loyalty.models import Award
 from loyalty.why import why_rows
 from payments.admin.transactions import TransactionAdmin
+from payments.import_pages import SaleImports
 from payments.models import Transaction
 
 
 @admin.register(Transaction)
-class TransactionDesk(TransactionAdmin):
+class TransactionDesk(SaleImports, TransactionAdmin):
     readonly_fields = [*TransactionAdmin.readonly_fields, "earned"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from kit.admin import BaseAdmin, RelatedFilter, display
 from kit.scope import EVERYBODY
+from payments.import_pages import ProductImports
 from payments.models import Category, Product
 
 _NAMES = ["name", "name_zh_hant", "name_zh_hans"]
@@ -40,7 +41,7 @@ class CategoryAdmin(BaseAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(BaseAdmin):
+class ProductAdmin(ProductImports, BaseAdmin):
     scope = EVERYBODY
     list_display = ["sku", "__str__", "category"]
     list_select_related = ["category"]

@@ -1,4 +1,4 @@
-"""What is asked beside a file of sales."""
+"""The pages that import sales and products: what they ask beside the file."""
 
 from typing import Any, ClassVar
 
@@ -7,9 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kit.money import known_currencies
-from kit.spreadsheet_admin import Choices, ConfirmForm, UploadForm
-from members.import_forms import narrow_choice, own_stores
+from kit.spreadsheet_admin import Choices, ConfirmForm, SheetImportMixin, UploadForm
+from members.import_pages import narrow_choice, own_stores
 from members.models import Store
+from payments.import_products import ProductSheet
+from payments.imports import SaleSheet
 
 
 class SaleChoices(Choices):
@@ -46,3 +48,16 @@ class SaleUploadForm(SaleChoices, UploadForm):
 
 class SaleConfirmForm(SaleChoices, ConfirmForm):
     pass
+
+
+class SaleImports(SheetImportMixin):
+    """For transactions, which nobody changes by hand: the right to add them is enough."""
+
+    sheet = SaleSheet
+    import_form_class = SaleUploadForm
+    confirm_form_class = SaleConfirmForm
+    import_rights = ("add",)
+
+
+class ProductImports(SheetImportMixin):
+    sheet = ProductSheet

@@ -1,4 +1,4 @@
-"""What is asked beside a file of members."""
+"""The page that imports members: what it asks beside the file."""
 
 from typing import Any, ClassVar, cast
 
@@ -6,7 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from kit.scope import scope_of
-from kit.spreadsheet_admin import Choices, ConfirmForm, UploadForm
+from kit.spreadsheet_admin import Choices, ConfirmForm, SheetImportMixin, UploadForm
+from members.imports import MemberSheet
 from members.models import Region, Store
 
 
@@ -39,6 +40,12 @@ class MemberUploadForm(MemberChoices, UploadForm):
 
 class MemberConfirmForm(MemberChoices, ConfirmForm):
     pass
+
+
+class MemberImports(SheetImportMixin):
+    sheet = MemberSheet
+    import_form_class = MemberUploadForm
+    confirm_form_class = MemberConfirmForm
 
 
 def own_stores(user: Any) -> Any:
