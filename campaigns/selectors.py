@@ -16,7 +16,7 @@ from kit.conditions import to_q
 from kit.work import IS_DUE
 from loyalty.models import Tier
 from members.models import Event, Member
-from payments.models import Transaction
+from payments.models import Category, Line, Transaction
 
 # Which campaigns look at which events.
 TRIGGERS: Final = {
@@ -64,6 +64,29 @@ def corrections_of(payments: Iterable[str]) -> dict[str, list[Correction]]:
 def silence_key(campaign_id: int, last_paid_at: datetime) -> str:
     """What a silence is known by: it began with one payment and ends with the next."""
     return f"{campaign_id}:{last_paid_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+
+
+def payments_of(payment_ids: Iterable[str]) -> dict[UUID, Transaction]:
+    return Transaction.objects.select_related("store__region").in_bulk(list(set(payment_ids)))
+
+
+def baskets_of(payment_ids: Iterable[str]) -> dict[UUID, frozenset[str]]:
+    """The codes of the categories in each payment's lines, those above them included."""
+    lines = Line.objects.filter(
+        transaction__in=set(payment_ids), product__category__isnull=False
+    ).values_list("transaction_id", "product__category_id")
+    parents = {
+        pk: (code, up) for pk, code, up in Category.objects.values_list("pk", "code", "parent")
+    }
+    baskets: defaultdict[UUID, set[str]] = defaultdict(set)
+    for payment_id, category_id in lines:
+        step: int | None = category_id
+        while step is not None:
+            code, step = parents[step]
+            if code in baskets[payment_id]:
+                break  # Those above it are there already; this also ends a ring.
+            baskets[payment_id].add(code)
+    return {payment_id: frozenset(codes) for payment_id, codes in baskets.items()}
 
 
 class _InstantAsText(Func):

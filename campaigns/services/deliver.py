@@ -15,7 +15,7 @@ from campaigns.rules.reasons import Decline, Failure, Withheld
 from campaigns.rules.retrying import next_try
 from campaigns.rules.variables import StrayBraces, VariableMissing
 from campaigns.selectors import deliverable, with_all_for_a_letter
-from campaigns.services.occasions import Scene, happening_of, read_scene, terms_of
+from campaigns.services.occasions import Scene, happening_of, payment_of, read_scene, terms_of
 from campaigns.services.running import pause_key
 from campaigns.services.texts import Written, text_for, write_message
 from kit.drain import Outbox, drain_outward
@@ -149,7 +149,8 @@ def _write(message: Message, scene: Scene) -> Written:
     text = text_for(message.decision.campaign, message.language, main=scene.programme.language)
     if text is None:
         raise _Withhold(Withheld.NO_TEXT)
-    store = scene.stores.get(message.decision.event.details.get("store") or "")
+    payment = payment_of(message.decision.event, scene)
+    store = payment.store if payment else None
     try:
         return write_message(message, text, programme=scene.programme, store=store)
     except (VariableMissing, StrayBraces) as problem:
@@ -230,6 +231,6 @@ def _call(letter: Letter) -> Outcome:
     return CHANNELS[letter.channel](letter)
 
 
-_OUTBOX: Final = Outbox[UUID, Letter, Outcome](
+_OUTBOX: Final[Outbox[UUID, Letter, Outcome]] = Outbox(
     name="deliver", find=_find, claim=_claim, call=_call, record=_record, park=_park
 )

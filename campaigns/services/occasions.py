@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from campaigns.models import Campaign
 from campaigns.rules.deciding import Happening, Occasion, Silence, Terms, TierStep
 from campaigns.rules.tickets import Correction, Ticket, kept_of
-from campaigns.selectors import corrections_of, lowest_rank
+from campaigns.selectors import baskets_of, corrections_of, lowest_rank, payments_of
 from kit.money import Money
 from loyalty.conditions import payment_facts, standing_facts
 from loyalty.models import Standing
 from members.conditions import member_facts
-from members.models import Event, Member, Programme, Store
-from payments.models import Rate
+from members.models import Event, Member, Programme
+from payments.models import Rate, Transaction
 from payments.services.rates import rates_on
 
 
@@ -26,7 +27,8 @@ class Scene:
 
     programme: Programme
     zone: ZoneInfo
-    stores: Mapping[str, Store]
+    payments: Mapping[UUID, Transaction]
+    baskets: Mapping[UUID, frozenset[str]]
     corrections: Mapping[str, list[Correction]]
     rates: Mapping[tuple[str, date], Rate]
     lowest_rank: int
@@ -40,12 +42,14 @@ def read_scene(events: Sequence[Event], campaigns: Iterable[Campaign]) -> Scene:
     zone = ZoneInfo(programme.zone)
     paid = [event for event in events if event.kind == Event.Kind.PAID]
     foreign = {campaign.currency for campaign in campaigns} - {"", programme.currency}
+    paid_ids = [event.details["transaction"] for event in paid]
     days = {event.occurred_at.astimezone(zone).date() for event in paid}
     return Scene(
         programme=programme,
         zone=zone,
-        stores={store.code: store for store in Store.objects.select_related("region")},
-        corrections=corrections_of(event.details["transaction"] for event in paid),
+        payments=payments_of(paid_ids) if paid else {},
+        baskets=baskets_of(paid_ids) if paid else {},
+        corrections=corrections_of(paid_ids) if paid else {},
         rates=rates_on((currency, day) for currency in foreign for day in days),
         lowest_rank=lowest_rank(),
     )
@@ -53,10 +57,16 @@ def read_scene(events: Sequence[Event], campaigns: Iterable[Campaign]) -> Scene:
 
 def occasion_of(event: Event, scene: Scene) -> Occasion:
     return Occasion(
-        occurred_at=event.occurred_at,
+        occurred_at=_happened_at(event),
         may_message=event.details.get("may_message", True),
         happening=happening_of(event, scene),
     )
+
+
+def _happened_at(event: Event) -> datetime:
+    """A tier that last year's payment reached today is last year's news."""
+    paid_at = event.details.get("paid_at")
+    return datetime.fromisoformat(paid_at) if paid_at else event.occurred_at
 
 
 def happening_of(event: Event, scene: Scene) -> Happening:
@@ -103,17 +113,23 @@ def standing_of_loaded(member: Member) -> Standing | None:
     return standing
 
 
+def payment_of(event: Event, scene: Scene) -> Transaction | None:
+    """The payment that the event is about, if it is about one."""
+    if event.kind != Event.Kind.PAID:
+        return None
+    return scene.payments[UUID(event.details["transaction"])]
+
+
 def _facts_of_payment(event: Event, scene: Scene) -> Mapping[str, Any]:
-    details = event.details
-    store = scene.stores.get(details.get("store") or "")
-    zone = ZoneInfo(store.region.zone) if store else scene.zone
+    payment = scene.payments[UUID(event.details["transaction"])]
+    zone = ZoneInfo(payment.store.region.zone) if payment.store else scene.zone
     return payment_facts(
-        Money.parse(details["amount"], details["currency"]),
+        payment.money,
         shop_time=event.occurred_at.astimezone(zone),
-        store=store,
-        method=details.get("method") or "",
-        is_first_payment=bool(details.get("first_purchase")),
-        categories=details.get("categories") or (),
+        store=payment.store,
+        method=payment.method,
+        is_first_payment=bool(event.details["first_payment"]),
+        categories=scene.baskets.get(payment.pk, ()),
     )
 
 
