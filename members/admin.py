@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,11 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from kit.admin import BaseAdmin, FactAdmin, RelatedFilter, action, display, may_see_personal_data
 from kit.masking import mask_name
 from kit.scope import EVERYBODY, HEADQUARTERS, Scoping
 from members.admin_forms import ConsentDialog, EnrolForm
+from members.keys import make_key
 from members.links import page_url
 from members.models import (
     ApiKey,
@@ -234,3 +237,24 @@ class ApiKeyAdmin(BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         made = ["prefix", "created_at", "last_used_on"]
         return made if obj is None else ["scopes", "store", *made]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "scopes":
+            return forms.MultipleChoiceField(
+                label=db_field.verbose_name,
+                choices=ApiKey.Scope.choices,
+                widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key, plain = make_key(obj.name, scopes=obj.scopes, store=obj.store)
+        obj.pk, obj.prefix, obj._state.adding = key.pk, key.prefix, False
+        words = _("Copy the key now, it is not shown again: %(key)s")
+        self.say(request, words % {"key": plain}, level=messages.WARNING)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # Coupon uses name it; switch it off instead.

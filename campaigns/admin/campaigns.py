@@ -27,7 +27,7 @@ from campaigns.services.running import (
 )
 from campaigns.services.silence import count_silent
 from campaigns.services.texts import BadText, preview_texts, validate_text
-from kit.admin import BaseAdmin, BaseStacked, action, display
+from kit.admin import BaseAdmin, BaseStacked, action, display, once
 from kit.condition_form import ConditionField
 from kit.conditions import ConditionError, sentence
 from kit.scope import EVERYBODY
@@ -96,7 +96,8 @@ class CampaignAdmin(BaseAdmin):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
-        return super().get_queryset(request).annotate(decided=Count("decisions"))
+        rows: QuerySet[Campaign] = super().get_queryset(request)
+        return rows.annotate(decided=Count("decisions")).prefetch_related("texts")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         which = ["tier", "amount", "currency", "silent_days"]
@@ -210,13 +211,17 @@ class CampaignAdmin(BaseAdmin):
 
     @display(description=gettext_lazy("still missing"))
     def still_missing(self, campaign: Campaign) -> str:
-        problems = missing_of(campaign)
+        problems = once(campaign, "missing", lambda: missing_of(campaign))
         return render_to_string("admin/campaigns/missing.html", {"problems": problems})
 
     @display(description=gettext_lazy("preview"))
     def preview(self, campaign: Campaign) -> str:
         now = timezone.now()
-        previews = [(label, *_written(campaign, code, now)) for code, label in LANGUAGES]
+        previews = once(
+            campaign,
+            "previews",
+            lambda: [(label, *_written(campaign, code, now)) for code, label in LANGUAGES],
+        )
         return render_to_string("admin/campaigns/preview.html", {"previews": previews})
 
 

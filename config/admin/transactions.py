@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy
 
-from kit.admin import display
+from kit.admin import display, once
 from loyalty.models import Award
 from loyalty.why import why_rows
 from payments.admin.transactions import TransactionAdmin
@@ -27,6 +27,9 @@ class TransactionDesk(SaleImports, TransactionAdmin):
 
     @display(description=gettext_lazy("award"))
     def earned(self, row: Transaction) -> str:
-        award = Award.objects.filter(transaction=row).first()
-        context = {"award": award, "rows": why_rows(award) if award else []}
-        return render_to_string("admin/loyalty/award.html", context)
+        return render_to_string("admin/loyalty/award.html", once(row, "award", lambda: _award(row)))
+
+
+def _award(row: Transaction) -> dict[str, Any]:
+    award = Award.objects.filter(transaction=row).first()
+    return {"award": award, "rows": why_rows(award) if award else []}

@@ -134,7 +134,7 @@ class CouponStateFilter(DropdownFilter):  # type: ignore[misc]
 class UseInline(BaseTabular):
     model = CouponUse
     fields = ["number", "used_at", "store", "bill", "discount", "currency", "cancelled_at"]
-    readonly_fields = fields
+    readonly_fields = ["number", "used_at", "store", "bill", "discount", "currency", "cancelled_at"]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouponUse]:
@@ -178,7 +178,8 @@ class CouponAdmin(FactAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
         used = Count("uses", filter=Q(uses__cancelled_at=None))
-        return super().get_queryset(request).annotate(used=used)
+        rows: QuerySet[Coupon] = super().get_queryset(request).annotate(used=used)
+        return rows
 
     def has_redeem_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(REDEEM)) and self.is_in_scope(request, obj)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -126,6 +126,11 @@ class TierAdmin(BaseAdmin):
     search_fields = ["code", *_NAMES]
     fields = ["code", *_NAMES, "rank", "threshold", "multiplier"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
+        rows: QuerySet[Tier] = super().get_queryset(request)
+        return rows.annotate(counts_in=Subquery(Programme.objects.values("currency")[:1]))
+
     @display(description=gettext_lazy("spend in 12 months"), ordering="threshold")
     def shown_threshold(self, tier: Tier) -> str:
-        return f"{Programme.current().currency} {tier.threshold:,.2f}"
+        currency: str = tier.counts_in  # type: ignore[attr-defined]
+        return f"{currency} {tier.threshold:,.2f}"

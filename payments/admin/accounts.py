@@ -66,10 +66,10 @@ class AccountForm(forms.ModelForm[Account]):
             kept = enumerate(secrets_of(self.instance))
             removed: Any = self.fields["removed_secrets"]
             removed.choices = [(str(place), secret_tail(secret)) for place, secret in kept]
-        provider = all_providers().get(self.instance.provider)
-        if provider is not None and "new_secret" in self.fields:
-            self.fields["new_secret"].label = provider.secret_label
-            self.fields["new_secret"].help_text = provider.secret_help
+        own = all_providers().get(self.instance.provider)
+        if own is not None and "new_secret" in self.fields:
+            self.fields["new_secret"].label = own.secret_label
+            self.fields["new_secret"].help_text = own.secret_help
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

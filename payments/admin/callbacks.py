@@ -14,13 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
-from kit.admin import (
-    FactAdmin,
-    RelatedFilter,
-    action,
-    display,
-    is_masked,
-)
+from kit.admin import FactAdmin, RelatedFilter, action, display, is_masked, once
 from kit.crypto import CannotDecrypt
 from kit.masking import mask_payload, mask_text
 from kit.scope import Scoping
@@ -44,7 +38,7 @@ def readable_body(inbound: Inbound) -> Any:
         return dict(pairs) if len(pairs) > 1 else text
 
 
-def shown_payload(sealed: bytes | None, *, is_masked: bool) -> str:
+def shown_payload(sealed: Any, *, is_masked: bool) -> str:
     """The post as staff may read it, or why it cannot be read."""
     if sealed is None:
         return _("The content was not kept.")
@@ -60,6 +54,12 @@ def shown_payload(sealed: bytes | None, *, is_masked: bool) -> str:
         "admin/payments/payload.html",
         {"method": inbound.method, "body": shown[:20_000], "is_masked": is_masked},
     )
+
+
+def _body_of(callback: Callback) -> CallbackBody | None:
+    return CallbackBody.objects.filter(
+        callback_id=callback.pk, received_at=callback.received_at
+    ).first()
 
 
 class WorkFilter(DropdownFilter):  # type: ignore[misc]
@@ -138,14 +138,12 @@ class CallbackAdmin(FactAdmin):
 
     @display(description=gettext_lazy("conflicts"))
     def conflicts(self, callback: Callback) -> int:
-        return callback.conflict_set.count()
+        return int(once(callback, "conflicts", callback.conflict_set.count))
 
     @display(description=gettext_lazy("content"))
     def payload(self, callback: Callback) -> str:
-        body = CallbackBody.objects.filter(
-            callback_id=callback.pk, received_at=callback.received_at
-        ).first()
-        return shown_payload(body and body.sealed, is_masked=is_masked(callback))
+        body = once(callback, "body", lambda: _body_of(callback))
+        return shown_payload(body.sealed if body else None, is_masked=is_masked(callback))
 
 
 @admin.register(Conflict)

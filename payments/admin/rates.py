@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -42,6 +43,10 @@ class RateAdmin(FactAdmin):
     fields = ["currency", "valid_from", "rate"]
     export_fields = ["currency", "valid_from", "rate", "source", "entered_at"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
+        rows: QuerySet[Rate] = super().get_queryset(request)
+        return rows.annotate(counts_in=Subquery(Programme.objects.values("currency")[:1]))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("payments.add_rate"))
 
@@ -66,5 +71,5 @@ class RateAdmin(FactAdmin):
 
     @display(description=gettext_lazy("rate"), ordering="rate")
     def shown_rate(self, rate: Rate) -> str:
-        currency = Programme.current().currency
+        currency: str = rate.counts_in  # type: ignore[attr-defined]
         return f"1 {rate.currency} = {rate.rate.normalize():f} {currency}"

@@ -74,7 +74,7 @@ class WaitingFilter(DropdownFilter):  # type: ignore[misc]
 class LineInline(BaseTabular):
     model = Line
     fields = ["position", "product", "quantity", "shown_amount"]
-    readonly_fields = fields
+    readonly_fields = ["position", "product", "quantity", "shown_amount"]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Line]:
