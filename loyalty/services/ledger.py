@@ -87,9 +87,10 @@ def system_accounts() -> dict[str, UUID]:
 
 def open_accounts(member_ids: Iterable[UUID]) -> None:
     """An account and a standing for members who have none. It may race; both then agree."""
-    missing = set(member_ids) - set(
-        Standing.objects.filter(pk__in=member_ids).values_list("pk", flat=True)
-    )
+    wanted = set(member_ids)
+    missing = wanted - set(Standing.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    if not missing:
+        return
     PointAccount.objects.bulk_create(
         [
             PointAccount(id=member_id, member_id=member_id, kind=PointAccount.Kind.MEMBER)

@@ -35,14 +35,18 @@ _ROWS_PER_MEMBER: Final = 4
 
 
 def settle_members(*, now: datetime, limit: int) -> int:
+    # Outside of the batch: an account that a batch has not committed yet would hold up the others.
+    open_accounts(_candidates(limit, now))
     return drain(_QUEUE, now=now, limit=limit)
 
 
-def _claim(limit: int, now: datetime) -> Sequence[UUID]:
+def _candidates(limit: int, now: datetime) -> set[UUID]:
     rows = _due(now).order_by("due_at").values_list("member_id", flat=True)
-    candidates = {pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None}
-    open_accounts(candidates)
-    return _lock(candidates, limit)
+    return {pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None}
+
+
+def _claim(limit: int, now: datetime) -> Sequence[UUID]:
+    return _lock(_candidates(limit, now), limit)
 
 
 def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
