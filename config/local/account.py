@@ -42,8 +42,11 @@ class Account:
         if path.exists():
             return
         path.mkdir(mode=0o700, parents=True)
-        if self.uid:
-            os.chown(path, self.uid, self.gid)
+        self.own(path)
+
+    def own(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 def for_server() -> Account:
@@ -51,10 +54,16 @@ def for_server() -> Account:
     every file stays root's. Where the system forbids that (most containers), `nobody` it is."""
     if os.geteuid() != 0:
         return Account()
-    stand_in = ordinary_account()  # PostgreSQL wants a user who is listed in /etc/passwd.
-    uid, gid = stand_in.pw_uid, stand_in.pw_gid
+    other = stand_in()
     if unshare := shutil.which("unshare"):
-        namespace = Account((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"))
+        namespace = Account(
+            (unshare, "--user", f"--map-user={other.uid}", f"--map-group={other.gid}")
+        )
         if namespace.run(["true"]).returncode == 0:
             return namespace
-    return Account(uid=uid, gid=gid)
+    return other
+
+
+def stand_in() -> Account:
+    entry = ordinary_account()  # PostgreSQL wants a user who is listed in /etc/passwd.
+    return Account(uid=entry.pw_uid, gid=entry.pw_gid)

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from config.local.account import Account, for_server
+from config.local.account import Account, for_server, stand_in
 from config.local.address import DATABASE, OWNER_ROLE, RUNTIME_ROLE, socket_folder
 
 # Found, not imported: importing the wheel's Python code has side effects.
@@ -62,12 +62,22 @@ class Server:
     def of(cls, data_dir: Path, *, is_durable: bool = True) -> "Server":
         who = for_server()
         sockets = socket_folder(data_dir)
+        elsewhere = ELSEWHERE / sockets.name
+        if os.geteuid() == 0 and (elsewhere / "postgres").exists():
+            who = stand_in()  # As it was begun, lest the shop's data seem to be gone.
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         home, programs = data_dir, PROGRAMS
         if who.uid and not who.may_reach(data_dir):
-            home = ELSEWHERE / sockets.name
+            home = elsewhere
         if who.uid and not who.may_reach(PROGRAMS / "bin" / "postgres"):
-            programs = ELSEWHERE / sockets.name / version(_WHEEL_NAME) / _INSIDE
+            programs = elsewhere / version(_WHEEL_NAME) / _INSIDE
+        begun = data_dir / "postgres"
+        if who.uid and begun.exists() and begun.stat().st_uid != who.uid:
+            raise ServerError(
+                f"Root made {begun} in a user namespace, which this system does not allow (any"
+                " more). Allow it, start as an ordinary user who owns the folder, or set"
+                " DATABASE_URL."
+            )
         return cls(home / "postgres", sockets, programs, who, is_durable)
 
     def make(self) -> None:
@@ -182,6 +192,7 @@ class Server:
 
     def _make_folders(self) -> None:
         self.account.make_folder(self.sockets)
+        self.account.own(self.sockets)
         self.account.make_folder(self.data.parent)
         if not self.programs.exists():
             _copy_programs(self.programs.parents[len(_INSIDE.parts) - 1], self.account)
@@ -226,7 +237,7 @@ def _copy_programs(target: Path, account: Account) -> None:
     if (_PACKAGES / libraries).exists():
         shutil.copytree(_PACKAGES / libraries, draft / libraries, symlinks=True)
     for path in (draft, *draft.rglob("*")):
-        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+        account.own(path)
     draft.rename(target)
 
 
