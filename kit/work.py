@@ -12,6 +12,8 @@ REPAIR: Final = "repair"  # Parked by kit.drain: the row itself is bad; staff ma
 IS_DUE: Final = Q(due_at__isnull=False, waiting_for="")
 IS_PARKED: Final = ~Q(waiting_for="")
 
+_MOST_LOCKS: Final = 1_000  # Of one family and transaction.
+
 
 class Work(models.Model):
     """Three states, no more.
@@ -49,15 +51,26 @@ def hold_keys(keys: list[str]) -> None:
 
     Who parks a row for a key, and who brings what the key stands for, both hold it while they
     look and write: so a row is never parked for something that has just arrived.
+
+    The server has room for some thousand locks in all. So a large upload holds its whole family
+    (`payment:<account>`, `clue:phone`), which everybody else holds in common.
     """
     if not keys:
         return
+    families: dict[str, set[str]] = {}
+    for key in keys:
+        families.setdefault(":".join(key.split(":")[:2]), set()).add(key)
+    wanted = [(0, name, len(own) <= _MOST_LOCKS) for name, own in families.items()]
+    for own in families.values():
+        wanted += [(1, key, False) for key in own if len(own) <= _MOST_LOCKS]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(lock) FROM"
-            " (SELECT DISTINCT hashtextextended(key, 0) AS lock FROM unnest(%s::text[]) AS key"
-            " ORDER BY 1) AS ordered",
-            [keys],
+            "SELECT CASE WHEN is_common THEN pg_advisory_xact_lock_shared(lock)::text"
+            " ELSE pg_advisory_xact_lock(lock)::text END FROM"
+            " (SELECT DISTINCT rank, hashtextextended(key, rank) AS lock, is_common"
+            " FROM unnest(%s::int[], %s::text[], %s::bool[]) AS wanted (rank, key, is_common)"
+            " ORDER BY 1, 2) AS ordered",
+            [list(column) for column in zip(*wanted, strict=True)],
         )
 
 
