@@ -12,6 +12,7 @@ from babel.numbers import format_decimal
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.html import escape, format_html, linebreaks
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, CampaignText, Message
@@ -190,6 +191,7 @@ def _lay_out(
         "language": text.language,
         "subject": " ".join(fill(text.subject, values).split()),
         "body": fill(text.body, values),
+        "html_body": _as_html(text.body, values),
         "values": values,
         "benefit": benefit(coupon_type) if coupon_type else "",
         "sender": programme.name_in(text.language),
@@ -202,3 +204,10 @@ def _lay_out(
         text=render_to_string("messages/email.txt", context).strip() + "\n",
         html=render_to_string("messages/email.html", context),
     )
+
+
+def _as_html(body: str, values: Mapping[str, str]) -> str:
+    """Staff and members write text, never markup; only the page's address becomes a link."""
+    escaped = {name: escape(value) for name, value in values.items()}
+    page = format_html('<a href="{0}">{0}</a>', values["page"])
+    return linebreaks(fill(escape(body), {**escaped, "page": page}))

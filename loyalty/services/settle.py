@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet
 
-from kit.bulk import update_many
+from kit.bulk import insert_many, update_many
 from kit.drain import Queue, drain
 from kit.work import IS_DUE, REPAIR, hold_keys
-from loyalty.models import Award, CapUse, Standing, Transfer
+from loyalty.models import Award, Standing, Transfer
 from loyalty.rules.periods import lapse_instant, local_day
 from loyalty.services.awards import Ruling, rule_on
-from loyalty.services.cases import Case, Docket, gather
+from loyalty.services.cases import Case, Docket, gather, place
 from loyalty.services.expire import expire_for
 from loyalty.services.ledger import Posting, open_accounts, post
 from loyalty.services.tiers import reckon_spend, upgrade
@@ -72,12 +72,12 @@ def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
         .filter(member_id__in=member_ids)
         .order_by("member_id", "due_at", "id")
         .distinct("member_id")
-        .select_related(
-            "original__store__region", "store__region", "member__region", "member__home_store"
-        )
+        .select_related("original", "member")
+        .defer("member__name")  # It is sealed; no rule asks for it.
     )
     if not rows:
         return 0
+    place(rows)
     # What lapsed by now is gone before anything is taken, whether or not the hourly job has run.
     expire_for([row.member_id for row in rows if row.kind != Transaction.Kind.PAYMENT], now=now)
     docket = gather(rows, now=now)
@@ -128,7 +128,7 @@ def _book(rulings: Sequence[Ruling], docket: Docket) -> None:
     for ruling in rulings:
         _count_payment(ruling.case)
     reckon_spend(list(standings.values()), docket.programme, now=now)
-    upgrade(list(standings.values()), now=now)
+    upgrade(list(standings.values()), causes=_causes(rulings), now=now)
     update_many(list(standings.values()), _STANDING_FIELDS)
     _save_caps(docket)
     record_events(_event(ruling, now=now) for ruling in rulings)
@@ -176,13 +176,18 @@ def _count_payment(case: Case) -> None:
 
 
 def _save_caps(docket: Docket) -> None:
-    if docket.cap_uses:
-        CapUse.objects.bulk_create(
-            sorted(docket.cap_uses.values(), key=lambda use: (use.member_id, use.rule_id, use.on)),
-            update_conflicts=True,
-            unique_fields=["member", "rule", "on"],
-            update_fields=["points"],
-        )
+    uses = sorted(docket.cap_uses.values(), key=lambda use: (use.member_id, use.rule_id, use.on))
+    insert_many([use for use in uses if use.pk is None])
+    update_many([use for use in uses if use.pk is not None], ["points"])
+
+
+def _causes(rulings: Sequence[Ruling]) -> dict[UUID, dict[str, object]]:
+    rows = [ruling.case.row for ruling in rulings]
+    return {
+        row.member_id: {"paid_at": row.occurred_at.isoformat(), "may_message": row.may_message}
+        for row in rows
+        if row.member_id is not None
+    }
 
 
 def _event(ruling: Ruling, *, now: datetime) -> Event:

@@ -44,8 +44,14 @@ def reckon_spend(standings: Sequence[Standing], programme: Programme, *, now: da
         standing.reckoned_at = now
 
 
-def upgrade(standings: Sequence[Standing], *, now: datetime) -> list[TierChange]:
-    """Lift whoever's spend supports a higher tier; writes the changes, the caller saves."""
+def upgrade(
+    standings: Sequence[Standing], *, causes: Mapping[UUID, Mapping[str, object]], now: datetime
+) -> list[TierChange]:
+    """Lift whoever's spend supports a higher tier; writes the changes, the caller saves.
+
+    `causes`: by member, when the payment behind it was made and whether its source permits
+    messages: a tier that last year's sales out of a spreadsheet reach today is no news.
+    """
     tiers = list(Tier.objects.order_by("rank"))
     changes = []
     for standing in standings:
@@ -54,7 +60,7 @@ def upgrade(standings: Sequence[Standing], *, now: datetime) -> list[TierChange]
             standing.tier = tiers[0] if tiers else None
         if earned and standing.tier and earned.rank > standing.tier.rank:
             changes.append(_move(standing, earned, TierChange.Cause.SPEND, now=now))
-    _record(changes)
+    _record(changes, causes)
     return changes
 
 
@@ -96,7 +102,7 @@ def _review(
         )
         if after and after != standing.tier:
             changes.append(_move(standing, after, TierChange.Cause.REVIEW, now=now))
-    _record(changes)
+    _record(changes, {})
     return len(changes)
 
 
@@ -113,12 +119,12 @@ def _move(standing: Standing, after: Tier, cause: str, *, now: datetime) -> Tier
     return change
 
 
-def _record(changes: Sequence[TierChange]) -> None:
+def _record(changes: Sequence[TierChange], causes: Mapping[UUID, Mapping[str, object]]) -> None:
     TierChange.record(changes)
-    record_events(_event(change) for change in changes)
+    record_events(_event(change, causes.get(change.member_id, {})) for change in changes)
 
 
-def _event(change: TierChange) -> Event:
+def _event(change: TierChange, cause: Mapping[str, object]) -> Event:
     """Only a step up is an occasion for an offer."""
     before, after = change.before, change.after
     is_up = before is None or after.rank > before.rank
@@ -129,6 +135,7 @@ def _event(change: TierChange) -> Event:
         "rank_after": after.rank,
         "cause": change.cause,
         "may_message": True,
+        **cause,
     }
     return Event(
         member_id=change.member_id,

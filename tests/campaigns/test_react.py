@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.models import Campaign, CampaignDay, Decision, Message, Reaction
+from campaigns.models import CampaignDay, Decision, Message, Reaction
 from campaigns.services import react as stage
 from campaigns.services.react import react_to_events
 from campaigns.services.running import pause_campaign
@@ -189,8 +189,8 @@ def test_an_amount_in_a_foreign_currency_needs_its_rate() -> None:
 
 
 def test_a_step_up_brings_the_gift_of_its_tier() -> None:
-    build.tiers(basic="0", gold="1000", black="5000")
-    gold = cast.campaign("tier_reached", tier=stage_tier("gold"))
+    _basic, gold_tier, _black = build.tiers(basic="0", gold="1000", black="5000")
+    gold = cast.campaign("tier_reached", tier=gold_tier)
     any_tier = cast.campaign("tier_reached")
     mei = cast.reader()
     cast.sell(mei, "1200.00")
@@ -204,8 +204,22 @@ def test_a_step_up_brings_the_gift_of_its_tier() -> None:
     assert cast.declined() == ["other_tier"]
 
 
-def stage_tier(code: str) -> Any:
-    return Campaign._meta.get_field("tier").related_model.objects.get(code=code)
+@pytest.mark.parametrize(
+    ("sale", "reason"),
+    [({"at": NOON - 200 * DAY}, "too_old"), ({"source": "import"}, "source_is_silent")],
+)
+def test_a_tier_that_old_or_imported_sales_reach_today_brings_no_gift(
+    sale: dict[str, Any], reason: str
+) -> None:
+    build.tiers(basic="0", gold="1000")
+    cast.campaign("tier_reached")
+    cast.sell(cast.reader(), "1200.00", **sale)
+    cast.settle()
+
+    cast.react()
+
+    assert cast.declined() == [reason]
+    assert Decision.objects.count() == 0
 
 
 def test_sold_out_coupons_are_a_no() -> None:
