@@ -22,7 +22,7 @@ _PRODUCTION = {
 _CHECKS: dict[str, tuple[list[str], dict[str, str]]] = {
     "lint": ([*_PYTHON, "ruff", "check", "."], {}),
     "format": ([*_PYTHON, "ruff", "format", "--check", "."], {}),
-    "types": ([*_PYTHON, "mypy", "."], {}),
+    "types": ([*_PYTHON, "mypy", "--explicit-package-bases", "."], {}),
     "imports": ([sys.executable, "-c", _LINT_IMPORTS], {}),
     "migrations": (
         # It would like to ask a database about its history, and warns if none is running.

@@ -27,9 +27,11 @@ class Command(BaseCommand):
             self._fill_if_empty()
 
     def _fill_if_empty(self) -> None:
-        if apps.get_model("members", "Member")._default_manager.exists():
-            return
         unfinished = unfinished_demo_file(settings.DATA_DIR)
+        if apps.get_model("members", "Member")._default_manager.exists():
+            # The shop opens now, whoever its members are: from here on nothing is thrown away.
+            unfinished.unlink(missing_ok=True)
+            return
         unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished.touch()
         call_command("demo", stdout=self.stdout)
