@@ -101,23 +101,21 @@ def _shown(name: str, found: Any, window: Window) -> dict[str, Any]:
 def _show_road(road: figures.Road, _window: Window) -> dict[str, Any]:
     lag = round(road.lag.total_seconds())
     rows = [
-        (_("Received in 24 hours"), number_format(road.received, use_l10n=True)),
-        (_("Refused in 24 hours"), number_format(road.refused)),
-        (_("On their way"), number_format(road.due)),
-        (_("Waiting"), number_format(road.waiting)),
-        (_("Oldest on its way"), _("%(seconds)s s") % {"seconds": number_format(lag)}),
+        (_("Received in 24 hours"), _count(road.received)),
+        (_("Refused in 24 hours"), _count(road.refused)),
+        (_("On their way"), _count(road.due)),
+        (_("Waiting"), _count(road.waiting)),
+        (_("Oldest on its way"), _("%(seconds)s s") % {"seconds": _count(lag)}),
     ]
     return {"figures": road, "lag": lag, "table": {"rows": rows}}
 
 
 def _show_sales(sales: figures.Sales, window: Window) -> dict[str, Any]:
     total = Money(sales.total, sales.currency)
-    rows = [
-        (money.currency, _money(money), number_format(count)) for money, count in sales.by_currency
-    ]
+    rows = [(money.currency, _money(money), _count(count)) for money, count in sales.by_currency]
     return {
         "total": _money(total),
-        "payments": number_format(sales.payments),
+        "payments": _count(sales.payments),
         "unrated": ", ".join(sales.unrated),
         "chart": _chart(window, [(sales.currency, sales.by_day, 600)]),
         "table": {"headers": [_("currency"), _("amount"), _("payments")], "rows": rows},
@@ -134,10 +132,10 @@ def _show_points(by_kind: dict[str, list[int]], window: Window) -> dict[str, Any
         (str(labels[kind]), _signed(by_kind[kind], kind in gives), shades.get(kind, 500))
         for kind in ordered
     ]
-    rows = [(str(labels[kind]), number_format(sum(by_kind[kind]))) for kind in ordered]
+    rows = [(str(labels[kind]), _count(sum(by_kind[kind]))) for kind in ordered]
     earned = sum(by_kind.get(Transfer.Kind.EARN, []))
     return {
-        "earned": number_format(earned),
+        "earned": _count(earned),
         "chart": _chart(window, series),
         "table": {"headers": [_("movement"), _("points")], "rows": rows},
     }
@@ -145,9 +143,9 @@ def _show_points(by_kind: dict[str, list[int]], window: Window) -> dict[str, Any
 
 def _show_members(by_day: list[int], window: Window) -> dict[str, Any]:
     weeks = [(window.days[n], sum(by_day[n : n + 7])) for n in range(2, len(by_day), 7)]
-    rows = [(date_format(day, "SHORT_DATE_FORMAT"), number_format(n)) for day, n in weeks]
+    rows = [(date_format(day, "SHORT_DATE_FORMAT"), _count(n)) for day, n in weeks]
     return {
-        "total": number_format(sum(by_day)),
+        "total": _count(sum(by_day)),
         "chart": _chart(window, [(_("new members"), by_day, 600)]),
         "table": {"headers": [_("week from"), _("new members")], "rows": rows},
     }
@@ -156,7 +154,7 @@ def _show_members(by_day: list[int], window: Window) -> dict[str, Any]:
 def _show_messages(by_state: dict[str, int], _window: Window) -> dict[str, Any]:
     labels = dict(Message.State.choices)
     ordered = [state for state in Message.State.values if state in by_state]
-    rows = [(str(labels[state]), number_format(by_state[state])) for state in ordered]
+    rows = [(str(labels[state]), _count(by_state[state])) for state in ordered]
     data = {
         "labels": [str(labels[state]) for state in ordered],
         "datasets": [
@@ -167,7 +165,7 @@ def _show_messages(by_state: dict[str, int], _window: Window) -> dict[str, Any]:
         ],
     }
     return {
-        "sent": number_format(by_state.get(Message.State.SENT, 0)),
+        "sent": _count(by_state.get(Message.State.SENT, 0)),
         "chart": json.dumps(data),
         "table": {"headers": [_("state"), _("messages")], "rows": rows},
     }
@@ -189,7 +187,7 @@ def _cards(context: dict[str, Any]) -> list[dict[str, Any]]:
         cards.append(_card(_("Messages sent, 30 days"), context["messages_by_state"]["sent"], "",
                            "campaigns_message"))  # fmt: skip
     if "road" in context:
-        lag = _("%(seconds)s s") % {"seconds": number_format(context["road"]["lag"])}
+        lag = _("%(seconds)s s") % {"seconds": _count(context["road"]["lag"])}
         cards.append(_card(_("From payment to points"), lag, _("oldest on its way"),
                            "payments_callback"))  # fmt: skip
     return cards
@@ -222,6 +220,10 @@ def _chart(window: Window, series: Sequence[tuple[str, Sequence[Any], int]]) -> 
 
 def _signed(values: Sequence[int], is_gain: bool) -> list[int]:  # noqa: FBT001
     return list(values) if is_gain else [-value for value in values]
+
+
+def _count(number: int) -> str:
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def _money(money: Money) -> str:

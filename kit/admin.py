@@ -1,8 +1,10 @@
 """The one base of every admin class: scoped by store and region, light on queries, exportable."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
+from django import forms
 from django.apps import AppConfig
 from django.contrib import admin, messages
 from django.core.checks import CheckMessage, Error, register
@@ -38,7 +40,7 @@ else:
 SEE_PERSONAL_DATA: Final = "members.see_personal_data"
 EXPORT_ROWS: Final = "members.export_rows"
 MOST_COUNTED: Final = 10_000
-PAGE_ROWS: Final = 50
+PAGE_ROWS: Final = 25
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -69,6 +71,13 @@ def once(row: Any, name: str, read: Callable[[], Any]) -> Any:
     if name not in kept:
         kept[name] = read()
     return kept[name]
+
+
+class PlainDecimalField(forms.DecimalField):
+    """`800`, not `800.0000`: a form shows the figure and not its column."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -123,6 +132,7 @@ class BaseAdmin(ScopedChoices, ExportMixin, AnyAdmin):  # type: ignore[misc]
     compressed_fields = True
     warn_unsaved_form = True
     list_filter_submit = True
+    formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
     formats = [SafeXLSX, SafeCSV]
     export_form_class = ExportForm
 
@@ -205,6 +215,7 @@ class FactAdmin(BaseAdmin):
 
 class BaseTabular(ScopedChoices, AnyTabular):
     extra = 0
+    hide_title = True
 
 
 class BaseStacked(ScopedChoices, AnyStacked):

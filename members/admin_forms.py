@@ -34,13 +34,13 @@ def check_identity(kind: str, value: str, *, country: str) -> str:
 
 class EnrolForm(forms.ModelForm[Member]):
     phone = forms.CharField(
-        label=_("phone"),
+        label=_("Phone"),
         required=False,
         max_length=40,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
     )
     email = forms.CharField(
-        label=_("e-mail"),
+        label=_("E-mail"),
         required=False,
         max_length=254,
         widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
@@ -64,11 +64,11 @@ class EnrolForm(forms.ModelForm[Member]):
 
 class IdentityDialog(BaseDialogForm):  # type: ignore[misc]
     kind = forms.ChoiceField(
-        label=_("kind"),
+        label=_("Kind"),
         choices=[(kind.value, kind.label) for kind in _TYPED],
         widget=UnfoldAdminSelectWidget(choices=[(kind.value, kind.label) for kind in _TYPED]),
     )
-    value = forms.CharField(label=_("value"), max_length=254, widget=UnfoldAdminTextInputWidget())
+    value = forms.CharField(label=_("Value"), max_length=254, widget=UnfoldAdminTextInputWidget())
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

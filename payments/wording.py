@@ -28,6 +28,21 @@ _REFUSED: Final = {
 }
 
 
+_WAITING: Final = {
+    "member": gettext_lazy(
+        "Waits for a member: nobody with this wallet or customer number is known yet."
+    ),
+    "award": gettext_lazy("Waits until the payment that it takes back has earned."),
+    "campaign": gettext_lazy("Waits until its campaign, which is paused, runs again."),
+    "doubt": gettext_lazy(
+        "In doubt: perhaps it was sent. Ask the member before it is sent again."
+    ),
+    REPAIR: gettext_lazy(
+        "Needs repair: the row could not be booked. Read the error, then try again."
+    ),
+}
+
+
 def refusal_in_words(reason: str) -> str:
     """Why a post was refused, and what mends it."""
     known = {code.value: words for code, words in _REFUSED.items()}
@@ -37,18 +52,12 @@ def refusal_in_words(reason: str) -> str:
 def waiting_in_words(waiting_for: str) -> str:
     """What a parked row waits for: `member`, `rate:GBP:2026-11-21`, `payment:3:pi_1`, `repair`."""
     kind, _colon, rest = waiting_for.partition(":")
-    if kind == "member":
-        return _("Waits for a member: nobody with this wallet or customer number is known yet.")
     if kind == "rate":
         return _waits_for_rate(rest)
     if kind == "payment":
         reference = rest.partition(":")[2]
         return _("Waits for its payment %(reference)s.") % {"reference": reference}
-    if kind == "campaign":
-        return _("Waits until its campaign, which is paused, runs again.")
-    if kind == REPAIR:
-        return _("Needs repair: the row could not be booked. Read the error, then try again.")
-    return waiting_for
+    return str(_WAITING.get(kind, waiting_for))
 
 
 def _waits_for_rate(rest: str) -> str:

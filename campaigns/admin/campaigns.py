@@ -87,7 +87,7 @@ class CampaignAdmin(BaseAdmin):
     autocomplete_fields = ["coupon_type", "tier"]
     inlines = [TextInline]
     actions_detail = ["start", "pause"]
-    readonly_fields = ["shown_state", "started_at", "still_missing", "preview"]
+    readonly_fields = ["state", "started_at", "still_missing", "preview"]
     conditional_fields = {
         "tier": "trigger == 'tier_reached'",
         "amount": "trigger == 'large_ticket'",
@@ -108,7 +108,7 @@ class CampaignAdmin(BaseAdmin):
                 (_("Offer"), {"fields": who}),
             ]
         return [
-            (None, {"fields": [*_NAMES, "trigger", *which, "shown_state", "started_at"]}),
+            (None, {"fields": [*_NAMES, "trigger", *which, "state", "started_at"]}),
             (_("Who gets it"), {"fields": ["condition"]}),
             (_("Offer"), {"fields": who}),
             (_("Before it runs"), {"fields": ["still_missing", "preview"]}),
@@ -120,7 +120,7 @@ class CampaignAdmin(BaseAdmin):
         """What a condition may ask about depends on the trigger, so it is asked afterwards."""
         if obj is not None:
             condition = ConditionField(
-                registry=registry_for(obj.trigger), label=gettext_lazy("condition")
+                registry=registry_for(obj.trigger), label=gettext_lazy("Condition")
             )
             kwargs["form"] = type("CampaignForm", (forms.ModelForm,), {"condition": condition})
         return super().get_form(request, obj, change=change, **kwargs)
@@ -167,7 +167,7 @@ class CampaignAdmin(BaseAdmin):
                 form,
                 title=_("Pause this campaign?"),
                 explanation=explanation,
-                submit=_("Pause"),
+                submit_words=_("Pause"),
             )
         pause_campaign(campaign)
         self.say(request, _("The campaign is paused."))
@@ -249,5 +249,5 @@ def _start_question(campaign: Campaign) -> dict[str, Any]:
         "title": _("Start this campaign?"),
         "explanation": say() if not problems else " ".join(problems),
         "cap": campaign.daily_cap,
-        "submit": _("Start"),
+        "submit_words": _("Start"),
     }

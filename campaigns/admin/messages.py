@@ -33,7 +33,7 @@ class MessageAdmin(FactAdmin):
         "member",
         "channel",
         "language",
-        "shown_state",
+        "state",
         "shown_reason",
         "queued_at",
         "sending_at",
@@ -41,7 +41,7 @@ class MessageAdmin(FactAdmin):
         "error",
         "as_sent",
     ]
-    readonly_fields = ["campaign", "shown_state", "shown_reason", "as_sent"]
+    readonly_fields = ["campaign", "shown_reason", "as_sent"]
     export_fields = ["queued_at", "member__code", "channel", "language", "state", "reason"]
 
     @display(description=gettext_lazy("campaign"), ordering="decision__campaign")
@@ -82,7 +82,7 @@ class MessageAdmin(FactAdmin):
         return render_to_string("admin/campaigns/mail.html", context)
 
 
-_SHOWN_HEADERS = ["From", "To", "Subject", "Date", "List-Unsubscribe", "List-Unsubscribe-Post"]
+_SHOWN_HEADERS = ["From", "To", "Subject", "Date", "List-Unsubscribe-Post"]
 
 
 @admin.register(Decision)

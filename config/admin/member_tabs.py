@@ -57,8 +57,9 @@ class Tab:
 class Desk:
     """The member's whole page: figures at the top, tabs below."""
 
-    balance: int
+    balance: str
     progress: TierProgress | None
+    missing: str
     payments: int
     last_paid_at: datetime | None
     consent: str
@@ -68,6 +69,7 @@ class Desk:
 def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
     """A fixed number of queries, however long the member's history is."""
     standing = standing_of(member)
+    progress = tier_progress(standing)
     consent = newest_consent(member)
     word = _("not asked") if consent is None else (_("yes") if consent.is_granted else _("no"))
     parts: list[tuple[type[Model], Callable[[], Tab]]] = [
@@ -80,8 +82,9 @@ def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
         (Member, lambda: _identities(member, request)),
     ]
     return Desk(
-        balance=standing.balance,
-        progress=tier_progress(standing),
+        balance=_points(standing.balance),
+        progress=progress,
+        missing=_money(progress.missing) if progress and progress.missing else "",
         payments=standing.payments,
         last_paid_at=standing.last_paid_at,
         consent=word,

@@ -28,14 +28,14 @@ MOST_ADJUSTED = 1_000_000
 
 class AdjustDialog(BaseDialogForm):  # type: ignore[misc]
     points = forms.IntegerField(
-        label=gettext_lazy("points"),
+        label=gettext_lazy("Points"),
         min_value=-MOST_ADJUSTED,
         max_value=MOST_ADJUSTED,
         help_text=gettext_lazy("Negative takes points away."),
         widget=UnfoldAdminIntegerFieldWidget(),
     )
     reason = forms.CharField(
-        label=gettext_lazy("reason"),
+        label=gettext_lazy("Reason"),
         max_length=200,
         help_text=gettext_lazy("The member reads it on their page."),
         widget=UnfoldAdminTextInputWidget(),

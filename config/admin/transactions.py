@@ -27,7 +27,9 @@ class TransactionDesk(SaleImports, TransactionAdmin):
 
     @display(description=gettext_lazy("award"))
     def earned(self, row: Transaction) -> str:
-        return render_to_string("admin/loyalty/award.html", once(row, "award", lambda: _award(row)))
+        return render_to_string(
+            "admin/loyalty/award.html", once(row, "award", lambda: _award(row))
+        )
 
 
 def _award(row: Transaction) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class RedeemDialog(BaseDialogForm):  # type: ignore[misc]
     """What the till knows. The service is asked before it is done, so a refusal shows here."""
 
     bill = forms.DecimalField(
-        label=gettext_lazy("bill"),
+        label=gettext_lazy("Bill"),
         required=False,
         min_value=0,
         max_digits=15,
@@ -87,12 +87,12 @@ class RedeemDialog(BaseDialogForm):  # type: ignore[misc]
         widget=UnfoldAdminDecimalFieldWidget(),
     )
     store = forms.ModelChoiceField(
-        label=gettext_lazy("store"),
+        label=gettext_lazy("Store"),
         queryset=Store.objects.none(),
         widget=UnfoldAdminSelectWidget(),
     )
     order_ref = forms.CharField(
-        label=gettext_lazy("order number"),
+        label=gettext_lazy("Order number"),
         required=False,
         max_length=100,
         widget=UnfoldAdminTextInputWidget(),
@@ -134,7 +134,15 @@ class CouponStateFilter(DropdownFilter):  # type: ignore[misc]
 class UseInline(BaseTabular):
     model = CouponUse
     fields = ["number", "used_at", "store", "bill", "discount", "currency", "cancelled_at"]
-    readonly_fields = ["number", "used_at", "store", "bill", "discount", "currency", "cancelled_at"]
+    readonly_fields = [
+        "number",
+        "used_at",
+        "store",
+        "bill",
+        "discount",
+        "currency",
+        "cancelled_at",
+    ]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouponUse]:
@@ -171,9 +179,9 @@ class CouponAdmin(FactAdmin):
         "starts_at",
         "expires_at",
         "cancelled_at",
-        "shown_state",
+        "state_in_words",
     ]
-    readonly_fields = ["shown_state"]
+    readonly_fields = ["state_in_words"]
     export_fields = ["code", "type__code", "member__code", "issued_at", "expires_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
@@ -265,3 +273,7 @@ class CouponAdmin(FactAdmin):
         if coupon.expires_at <= timezone.now():
             return "expired", _("lapsed")
         return "usable", _("usable")
+
+    @display(description=gettext_lazy("state"))
+    def state_in_words(self, coupon: Coupon) -> str:
+        return self.shown_state(coupon)[1]

@@ -24,7 +24,7 @@ _NAMES = ["name", "name_zh_hant", "name_zh_hans"]
 
 
 class RuleForm(forms.ModelForm[Rule]):
-    condition = ConditionField(registry=PAYMENT, label=gettext_lazy("condition"))
+    condition = ConditionField(registry=PAYMENT, label=gettext_lazy("Condition"))
 
     class Meta:
         model = Rule

@@ -116,6 +116,10 @@ class AccountForm(forms.ModelForm[Account]):
         set_secrets(account, [added, *kept] if added and added not in kept else kept)
 
 
+def _platforms() -> list[tuple[str, Any]]:
+    return [(provider.code, provider.label) for provider in all_providers().values()]
+
+
 class ProviderFilter(DropdownFilter):  # type: ignore[misc]
     title = gettext_lazy("platform")
     parameter_name = "provider"
@@ -159,9 +163,9 @@ class AccountAdmin(BaseAdmin):
             for setting in provider.settings
         }
         if obj is None:
-            choices = [(provider.code, provider.label) for provider in all_providers().values()]
+            choices = [("", _("Choose the platform")), *_platforms()]
             declared["provider"] = forms.ChoiceField(
-                label=gettext_lazy("platform"),
+                label=gettext_lazy("Platform"),
                 choices=choices,
                 widget=UnfoldAdminSelectWidget(choices=choices),
             )

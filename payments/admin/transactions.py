@@ -25,7 +25,7 @@ from kit.admin import BaseTabular, FactAdmin, RelatedFilter, action, display
 from kit.money import Money
 from kit.scope import Scoping
 from kit.work import IS_PARKED
-from members.models import Member
+from members.models import Member, Programme
 from payments.admin.callbacks import WorkFilter
 from payments.models import Line, Transaction
 from payments.search import transactions_matching
@@ -43,7 +43,7 @@ class MemberChoice(forms.Form):
         super().__init__(*args, **kwargs)
         field = Transaction._meta.get_field("member")
         self.fields["member"] = forms.ModelChoiceField(
-            label=_("member"),
+            label=_("Member"),
             queryset=members,
             widget=AutocompleteSelect(field, admin.site, attrs={"class": "rg-wide"}),
         )
@@ -129,9 +129,9 @@ class TransactionAdmin(FactAdmin):
             "source", "account", "callback", "received_at", "payment_ref", "effect_ref",
             "order_ref", "method", "original", "is_total",
         ]}),
-        (gettext_lazy("In the reporting currency"), {"fields": ["rate", "reporting_amount"]}),
+        (gettext_lazy("In the reporting currency"), {"fields": ["rate", "shown_reporting"]}),
     ]  # fmt: skip
-    readonly_fields = ["shown_amount", "shown_state"]
+    readonly_fields = ["shown_amount", "shown_reporting", "shown_state"]
     export_fields = [
         "occurred_at",
         "payment_ref",
@@ -152,7 +152,11 @@ class TransactionAdmin(FactAdmin):
         return found, False
 
     def has_link_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.has_perm(LINK)) and self.is_in_scope(request, obj)
+        """A row that has a member already is not linked again."""
+        if not request.user.has_perm(LINK):
+            return False
+        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
+        return obj is None or (row is not None and row.member_id is None)
 
     @action(
         description=gettext_lazy("Link the selected transactions to a member"),
@@ -193,7 +197,7 @@ class TransactionAdmin(FactAdmin):
                 "The wallets and cards that paid them become the member's, so their other "
                 "payments are recognised too, earlier and later ones."
             ),
-            "submit": _("Link"),
+            "submit_words": _("Link"),
             "back": "admin:payments_transaction_changelist",
         }
         return TemplateResponse(request, "admin/ask.html", context)
@@ -202,6 +206,13 @@ class TransactionAdmin(FactAdmin):
     def shown_amount(self, row: Transaction) -> str:
         sign = "" if row.kind in {Transaction.Kind.PAYMENT, Transaction.Kind.REVERSAL} else "−"
         return f"{sign}{row.money.display(get_language() or 'en')}"
+
+    @display(description=gettext_lazy("reporting amount"))
+    def shown_reporting(self, row: Transaction) -> str:
+        if row.reporting_amount is None:
+            return "–"
+        money = Money(row.reporting_amount, Programme.current().currency)
+        return money.display(get_language() or "en")
 
     @display(description=gettext_lazy("state"))
     def shown_state(self, row: Transaction) -> str:

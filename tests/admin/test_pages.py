@@ -61,7 +61,9 @@ def test_no_list_asks_more_for_more_rows(world: World, as_boss: Client) -> None:
 
     after = queries_of_lists(as_boss)
 
-    grown = {model: (before[model], after[model]) for model in after if after[model] > before[model]}
+    grown = {
+        model: (before[model], after[model]) for model in after if after[model] > before[model]
+    }
     assert grown == {}
 
 

@@ -111,7 +111,10 @@ def test_no_form_accepts_a_hidden_related_row(world: World) -> None:
     request.user = world.manager
     for model, desk in admin.site._registry.items():
         for field in model._meta.get_fields():
-            if not isinstance(field, ForeignKey) or field.related_model not in admin.site._registry:
+            if (
+                not isinstance(field, ForeignKey)
+                or field.related_model not in admin.site._registry
+            ):
                 continue
             form_field = desk.formfield_for_foreignkey(field, request)
             if form_field is None:
