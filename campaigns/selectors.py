@@ -12,7 +12,7 @@ from django.db.models.functions import Concat
 from campaigns.conditions import registry_for
 from campaigns.models import Campaign, Message
 from campaigns.rules.tickets import Correction
-from kit.conditions import to_q
+from kit.conditions import ConditionError, Group, parse, to_q
 from kit.work import IS_DUE
 from loyalty.models import Tier
 from members.models import Event, Member
@@ -43,6 +43,21 @@ def running_campaigns(triggers: Collection[str]) -> list[Campaign]:
         .select_related("tier", "coupon_type")
         .order_by("pk")
     )
+
+
+def tree_of(campaign: Campaign) -> Group | None:
+    """The condition, ready to judge by; None if staff changed a running campaign so that it can
+    no longer be judged. That must not stop the others."""
+    wanted = {
+        Campaign.Trigger.LARGE_TICKET: campaign.amount and campaign.currency,
+        Campaign.Trigger.SILENCE: campaign.silent_days,
+    }
+    if not wanted.get(Campaign.Trigger(campaign.trigger), True):
+        return None
+    try:
+        return parse(campaign.condition, registry_for(campaign.trigger))
+    except ConditionError:
+        return None
 
 
 def lowest_rank() -> int:
@@ -103,6 +118,9 @@ def silent_members(
 
     `since`: only silences that were reached after it. Who never bought is not silent.
     """
+    tree = tree_of(campaign)
+    if tree is None:
+        return Member.objects.none()
     span = timedelta(days=campaign.silent_days or 0)
     noticed = Event.objects.filter(
         member=OuterRef("pk"),
@@ -112,7 +130,7 @@ def silent_members(
     reached = Q(standing__last_paid_at__lte=now - span)
     if since is not None:
         reached &= Q(standing__last_paid_at__gt=since - span)
-    fits: Q = to_q(campaign.condition, registry_for(campaign.trigger), now=now, zone=zone)
+    fits: Q = to_q(tree, registry_for(campaign.trigger), now=now, zone=zone)
     return (
         Member.objects.filter(reached, fits)
         .exclude(Exists(noticed))

@@ -10,6 +10,7 @@ from campaigns.rules.reasons import Decline, Failure, Withheld
 from loyalty.refusals import IssueReason
 
 REASONS: Final[Mapping[str, Promise]] = {
+    Decline.INCOMPLETE: _("The campaign was changed while it ran and is not complete any more."),
     Decline.TOO_OLD: _("It was too long ago for this campaign."),
     Decline.BEFORE_START: _("It happened before the campaign was started."),
     Decline.SOURCE_IS_SILENT: _(

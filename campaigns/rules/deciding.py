@@ -72,7 +72,7 @@ def decline_happening(terms: Terms, happening: Happening) -> Decline | None:
             return decline_ticket(
                 ticket, threshold=terms.threshold, reporting_threshold=terms.reporting_threshold
             )
-    raise ValueError("A campaign for large payments runs without an amount.")
+    return Decline.INCOMPLETE
 
 
 def decline_silence(silence: Silence) -> Decline | None:

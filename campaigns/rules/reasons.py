@@ -7,6 +7,7 @@ from enum import StrEnum
 class Decline(StrEnum):
     """Why a campaign said no."""
 
+    INCOMPLETE = "incomplete"
     TOO_OLD = "too_old"
     BEFORE_START = "before_start"
     SOURCE_IS_SILENT = "source_is_silent"

@@ -12,7 +12,7 @@ from campaigns.conditions import registry_for
 from campaigns.models import Campaign, Decision, Message, Reaction
 from campaigns.rules.deciding import decline_occasion
 from campaigns.rules.reasons import Decline
-from campaigns.selectors import TRIGGERS, oldest_due_events, running_campaigns
+from campaigns.selectors import TRIGGERS, oldest_due_events, running_campaigns, tree_of
 from campaigns.services.limits import count_reached, hold_coupon_types, hold_days
 from campaigns.services.occasions import (
     Scene,
@@ -22,7 +22,7 @@ from campaigns.services.occasions import (
     read_scene,
     terms_of,
 )
-from kit.conditions import Group, matches, parse
+from kit.conditions import Group, matches
 from kit.drain import Queue, drain
 from kit.work import IS_DUE, REPAIR
 from loyalty.models import Coupon, Standing
@@ -97,10 +97,7 @@ def _decide(events: list[Event], campaigns: list[Campaign], *, now: datetime) ->
 def _judge_all(
     events: list[Event], campaigns: list[Campaign], scene: Scene, *, now: datetime
 ) -> list[_Case]:
-    trees = {
-        campaign.pk: parse(campaign.condition, registry_for(campaign.trigger))
-        for campaign in campaigns
-    }
+    trees = {campaign.pk: tree_of(campaign) for campaign in campaigns}
     return [
         _judge(_Case(event, campaign), trees[campaign.pk], scene, now=now)
         for event in sorted(events, key=lambda event: (event.due_at, event.pk))
@@ -116,11 +113,12 @@ def _concerns(campaign: Campaign, event: Event) -> bool:
     return TRIGGERS.get(event.kind) == campaign.trigger
 
 
-def _judge(case: _Case, tree: Group, scene: Scene, *, now: datetime) -> _Case:
+def _judge(case: _Case, tree: Group | None, scene: Scene, *, now: datetime) -> _Case:
     event, campaign = case.event, case.campaign
     terms, occasion = terms_of(campaign, event, scene), occasion_of(event, scene)
-    case.reason = decline_occasion(terms, occasion, now=now) or ""
-    if case.reason:
+    reason = decline_occasion(terms, occasion, now=now)
+    if reason is not None or tree is None:
+        case.reason = reason or Decline.INCOMPLETE
         return case
     facts = facts_of(event, scene)
     registry = registry_for(campaign.trigger)

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.models import CampaignDay, Decision, Message, Reaction
+from campaigns.models import Campaign, CampaignDay, Decision, Message, Reaction
 from campaigns.services import react as stage
 from campaigns.services.react import react_to_events
 from campaigns.services.running import pause_campaign
@@ -244,6 +244,29 @@ def test_a_campaign_may_offer_words_alone() -> None:
 
     assert Decision.objects.get().coupon is None
     assert CouponType.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": None},
+        {"currency": ""},
+        {"condition": {"rules": [{}]}},
+        {"condition": {"combinator": "and", "rules": [{"field": "gone", "operator": "="}]}},
+    ],
+)
+def test_a_campaign_that_was_spoilt_while_it_ran_does_not_stop_the_others(
+    changes: dict[str, Any],
+) -> None:
+    spoilt, sound = cast.campaign(), cast.campaign()
+    Campaign.objects.filter(pk=spoilt.pk).update(**changes)
+    cast.sell(cast.reader())
+    cast.settle()
+
+    cast.react()
+
+    assert Decision.objects.get().campaign == sound
+    assert cast.declined()[0] in {"incomplete", "no_rate"}
 
 
 def test_the_daily_cap_counts_days_of_the_programme() -> None:

@@ -144,6 +144,17 @@ def test_who_buys_before_the_message_goes_out_gets_none() -> None:
     assert cast.states() == [("withheld", "bought_meanwhile")]
 
 
+@pytest.mark.parametrize("changes", [{"silent_days": None}, {"condition": {"rules": [{}]}}])
+def test_a_campaign_that_was_spoilt_while_it_ran_reaches_nobody(changes: dict[str, Any]) -> None:
+    campaign = cast.campaign("silence", include_silent=True)
+    bo(bought=70 * DAY)
+    Campaign.objects.update(**changes)
+    campaign.refresh_from_db()
+
+    assert find_silent_members(NOON) == 0
+    assert count_silent(campaign, NOON) == 0
+
+
 def test_each_campaign_has_silences_of_its_own() -> None:
     sixty = cast.campaign("silence", include_silent=True)
     ninety = cast.campaign("silence", include_silent=True, silent_days=90)
