@@ -149,6 +149,9 @@ class Supervisor:
         self.family.end(others, patience=15)
         if self._database:
             self.family.end([self._database], patience=60)
+        if self._server:
+            with suppress(OSError):  # Not empty, if it would not end well.
+                self._server.sockets.rmdir()
 
     def _wait_a_little(self) -> None:
         self.family.tick(0.05)
