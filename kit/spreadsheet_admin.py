@@ -16,7 +16,11 @@ from django.utils.translation import gettext_lazy
 from import_export.admin import ImportMixin
 from import_export.forms import ConfirmImportForm
 from unfold.contrib.import_export.forms import ImportForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
 
 from kit.spreadsheet_import import CHANGED, NEW, SAME, SheetResource, SheetResult
 from kit.spreadsheet_reading import MOST_BYTES
@@ -24,7 +28,7 @@ from kit.spreadsheet_uploads import SealedUploads, UploadIsGone
 from kit.spreadsheets import AnySheet, write_xlsx
 
 ENCODINGS = [
-    ("", gettext_lazy("Find out")),
+    ("", gettext_lazy("Find out by itself")),
     ("utf-8", "UTF-8"),
     ("big5hkscs", "Big5 / Big5-HKSCS (繁體)"),
     ("gb18030", "GB18030 / GBK (简体)"),
@@ -56,6 +60,8 @@ class Choices(forms.Form):
                 asked.widget = UnfoldBooleanWidget()
             elif isinstance(asked, forms.ChoiceField):
                 asked.widget = UnfoldAdminSelectWidget(choices=asked.choices)
+            else:
+                asked.widget = UnfoldAdminTextInputWidget()
 
     def hide(self) -> None:
         for name in self.choice_names:
@@ -69,6 +75,7 @@ class UploadForm(Choices, ImportForm):  # type: ignore[misc]
         self.dress()
         self.fields["format"].widget = forms.HiddenInput()
         self.initial["format"] = "0"
+        self.order_fields(["import_file", *self.choice_names])
 
     def clean_import_file(self) -> Any:
         uploaded = self.cleaned_data["import_file"]

@@ -92,11 +92,11 @@ class SheetResult(Result):  # type: ignore[misc]
 
     @property
     def written(self) -> int:
-        return cast("int", self.totals[NEW] + self.totals[CHANGED])
+        return int(self.totals[NEW]) + int(self.totals[CHANGED])
 
     @property
     def unshown(self) -> int:
-        return max(0, self.total_rows - self.totals[INVALID] - len(self.rows))
+        return max(0, int(self.total_rows) - int(self.totals[INVALID]) - len(self.rows))
 
     @property
     def unshown_invalid(self) -> int:
@@ -165,7 +165,11 @@ class SheetResource(Resource):  # type: ignore[misc]
         except BrokenSheet as problem:
             result.append_base_error(Error(problem))
             return result
-        rows = [self._read_row(number, cells, places) for number, cells in sheet.rows]
+        width = len(sheet.headers)
+        rows = [self._read_row(number, cells[:width], places) for number, cells in sheet.rows]
+        for row, (_number, cells) in zip(rows, sheet.rows, strict=True):
+            if len(cells) > width:
+                row.refuse(_too_wide())
         with transaction.atomic():
             if not dry_run and self.lock:
                 hold_keys([self.lock])
@@ -211,7 +215,6 @@ class SheetResource(Resource):  # type: ignore[misc]
 
     def _read_row(self, number: int, cells: tuple[Cell, ...], places: dict[str, int]) -> Row:
         row = Row(number, cells={}, values={})
-        width = max(places.values()) + 1
         for name, place in places.items():
             cell = cells[place] if place < len(cells) else None
             row.cells[name] = text_of(cell)
@@ -221,8 +224,6 @@ class SheetResource(Resource):  # type: ignore[misc]
                 row.values[name] = self.fields[name].read(cell)
             except UnreadableCell as problem:
                 row.refuse(str(problem), self.fields[name].label)
-        if len(cells) < width and not row.values:
-            row.refuse(_("This row is cut off."))
         return row
 
     def _report(
@@ -259,6 +260,13 @@ class SheetResource(Resource):  # type: ignore[misc]
                 _("These columns are not known and were left out: %(columns)s.")
                 % {"columns": ", ".join(ignored)[:300]}
             )
+
+
+def _too_wide() -> str:
+    return _(
+        "This row has more cells than the header: a comma inside a value needs quotation marks"
+        " around the value."
+    )
 
 
 def in_scope(scope: Scope, *, store_id: int | None, region_id: int | None) -> bool:

@@ -76,7 +76,7 @@ def _write_cell(sheet: Any, place: tuple[int, int], cell: Any, formats: tuple[An
         return
     if isinstance(cell, bool):
         sheet.write_boolean(*place, cell)
-    elif isinstance(cell, int | float | Decimal) and abs(cell) < _LARGEST_EXACT:
+    elif isinstance(cell, int | float | Decimal) and -_LARGEST_EXACT < cell < _LARGEST_EXACT:
         sheet.write_number(*place, cell)
     elif isinstance(cell, datetime) and cell.year > _EPOCH:
         sheet.write_datetime(*place, _wall_clock(cell), formats[1])

@@ -57,3 +57,5 @@ def own_stores(user: Any) -> Any:
 def narrow_choice(form: forms.Form, name: str, rows: Any) -> None:
     asked = cast("forms.ModelChoiceField[Any]", form.fields[name])
     asked.queryset = rows
+    if len(rows) == 1:  # Nobody is asked where there is no choice.
+        asked.initial = rows[0].pk

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from members.models import Identity, StaffScope
+from members.services import add_identity
 from payments.imports import SaleSheet
 from payments.models import Line, Product, Transaction
 from payments.services.linking import match_all_waiting
@@ -48,8 +49,8 @@ def test_rows_of_one_order_become_one_payment_with_its_lines() -> None:
     assert list(
         row.lines.order_by("position").values_list("product__sku", "quantity", "amount")
     ) == [
-        ("TEA-1", 2, Decimal("90.00")),
-        ("CUP-1", 1, Decimal("30.50")),
+        ("TEA-1", Decimal(2), Decimal("90.00")),
+        ("CUP-1", Decimal(1), Decimal("30.50")),
     ]
     assert str(Product.objects.get(sku="TEA-1").name) == "Oolong"
 
@@ -124,9 +125,9 @@ def test_a_refund_takes_back_the_order_that_it_names() -> None:
 
     refund = Transaction.objects.get(kind="refund")
     assert totals(result) == {"new": 2}
-    assert (refund.payment_ref, refund.effect_ref, refund.amount) == ("1001", "R-1", 45)
+    assert (refund.payment_ref, refund.effect_ref, refund.amount) == ("1001", "R-1", Decimal(45))
     assert refund.original == Transaction.objects.get(kind="payment")
-    assert list(refund.lines.values_list("quantity", "amount")) == [(1, 45)]
+    assert list(refund.lines.values_list("quantity", "amount")) == [(Decimal(1), Decimal(45))]
 
 
 def test_money_back_without_its_payment_is_refused_with_what_to_do() -> None:
@@ -206,6 +207,16 @@ def test_an_absurd_cell_is_refused_in_words(cells: dict[str, str], words: str) -
     assert not Transaction.objects.exists()
 
 
+def test_a_comma_that_splits_a_number_is_noticed() -> None:
+    content = sale(["1001", AT, "A", "A", 1, "10", ""]) + f"1002,{AT},A,A,1,1,234.50,\r\n".encode()
+
+    result = upload(SaleSheet, content + f"1003,{AT},A,A,1,1,234.50,K7\r\n".encode())
+
+    assert "more cells than the header" in problems(result)[3]["__all__"][0]
+    assert "more cells than the header" in problems(result)[4]["__all__"][0]
+    assert not Transaction.objects.exists()
+
+
 def test_missing_columns_are_named() -> None:
     result = upload(SaleSheet, csv_file(["Order number", "Colour"], ["1", "red"]))
 
@@ -245,7 +256,10 @@ def test_chinese_headers_in_chinese_encodings(header: list[str], encoding: str) 
     upload(SaleSheet, content)
 
     row = Transaction.objects.get()
-    assert (row.amount, row.occurred_at) == (90, datetime(2026, 11, 20, 10, 30, tzinfo=UTC))
+    assert (row.amount, row.occurred_at) == (
+        Decimal(90),
+        datetime(2026, 11, 20, 10, 30, tzinfo=UTC),
+    )
     assert len(row.clues) == 1
 
 
@@ -267,7 +281,7 @@ def test_an_unknown_customer_waits_and_earns_once_known() -> None:
     waiting = Transaction.objects.filter(waiting_for="member").count()
     mei = build.member()
 
-    build.add_identity(mei, kind=Identity.Kind.CUSTOMER, value="17850", now=build.NOON)
+    add_identity(mei, kind=Identity.Kind.CUSTOMER, value="17850", now=build.NOON)
     match_all_waiting()
 
     assert waiting == 2
