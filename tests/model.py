@@ -66,7 +66,7 @@ class Bookkeeper:
             cap_left=max(self.cap - self.used[member, day], 0),
         )
         self.paid[data["payment_ref"]] = paid
-        self._book(data["payment_ref"], paid, 0, 0, Decimal(0))
+        self._book(data["payment_ref"], paid)
 
     def _take(self, payload: dict[str, Any]) -> None:
         data = payload["data"]
@@ -79,7 +79,7 @@ class Bookkeeper:
         effect = data.get("refund_ref") or data["chargeback_ref"]
         if payload["type"] == "chargeback.reversed":
             effect = f"reversed {effect}"
-        self._book(effect, paid, base, total, left)
+        self._book(effect, paid, base=base, total=total, left=left)
 
     def _base(self, paid: Paid) -> int:
         return min(int(paid.left() // 10), paid.cap_left)
@@ -87,7 +87,9 @@ class Bookkeeper:
     def _total(self, paid: Paid) -> int:
         return int(self._base(paid) * paid.multiplier)
 
-    def _book(self, ref: str, paid: Paid, base: int, total: int, left: Decimal) -> None:
+    def _book(
+        self, ref: str, paid: Paid, *, base: int = 0, total: int = 0, left: Decimal = Decimal(0)
+    ) -> None:
         change = self._total(paid) - total
         self.points[paid.member, ref] = change
         self.balance[paid.member] += change

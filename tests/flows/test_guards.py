@@ -30,7 +30,7 @@ def later() -> Any:
 
 
 def beside(work: Callable[[], Any]) -> Any:
-    """Run `work` on a connection of its own, as another process would; it may not wait for locks."""
+    """Run `work` on a connection of its own, as another process would, but with little patience."""
 
     def run() -> Any:
         try:
@@ -223,7 +223,7 @@ def test_a_lost_connection_in_mid_batch_leaves_no_row_marked(
         return original(case, docket)
 
     monkeypatch.setattr(settle, "rule_on", cut_off)
-    with pytest.raises(Exception, match="terminat|closed"):
+    with pytest.raises(Exception, match=r"terminat|closed"):
         beside(lambda: settle_members(now=later(), limit=10))
     monkeypatch.undo()
 

@@ -1,0 +1,171 @@
+"""Whatever is killed, and whenever: each acknowledged payment is booked once, and the books hold.
+
+The sender keeps a journal of what was acknowledged and sends everything else again, as platforms
+do. What the books must come to is worked out by tests/model.py, which knows nothing of us.
+"""
+
+import http.client
+import json
+import os
+import queue
+import random
+import threading
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from standardwebhooks.webhooks import Webhook
+
+from tests import build
+from tests.flows.installation import REPORT, SET_UP, STAGES, Installation
+from tests.flows.scenario import story
+from tests.model import Bookkeeper
+
+CALLBACKS = 2000
+SENDERS = 6
+# Receive is the web's stage: killing a web server under load kills it in there.
+TARGETS = [*STAGES * 4, *["web"] * 6, *["worker"] * 3, *["database"] * 4, *["supervisor"] * 3]
+
+
+class Sender:
+    """Sends the story in its random order, everything twice, until all of it is acknowledged."""
+
+    def __init__(self, installation: Installation, token: str, sent: list[dict[str, Any]]) -> None:
+        self.installation = installation
+        self.path = f"/callbacks/standard/{token}/"
+        self.todo: queue.Queue[int] = queue.Queue()
+        self.sent = sent
+        self.journal: list[int] = []
+        self.tokens = threading.Semaphore(0)
+        self.done = threading.Event()
+
+    def work(self) -> None:
+        while not self.done.is_set():
+            if not self.tokens.acquire(timeout=0.2):
+                continue
+            try:
+                number = self.todo.get_nowait()
+            except queue.Empty:
+                self.done.wait(0.1)
+                continue
+            if self._post(number):
+                self.journal.append(number)
+            else:
+                self.done.wait(0.1)
+                self.todo.put(number)
+                self.tokens.release()
+
+    def _post(self, number: int) -> bool:
+        body = json.dumps(self.sent[number])
+        at = timezone.now()
+        key = f"message-{number % CALLBACKS}"
+        headers = {
+            "webhook-id": key,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(build.SECRET).sign(key, at, body),
+            "content-type": "application/json",
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.installation.port, timeout=10)
+        try:
+            connection.request("POST", self.path, body=body, headers=headers)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        assert status < 300 or status >= 500, f"A genuine post was refused with {status}."
+        return status < 300
+
+
+@pytest.mark.processes
+def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    seed = int(os.environ.get("KILL_SEED", "0")) or random.randrange(10**9)
+    print(f"KILL_SEED={seed}")  # noqa: T201 - whoever sees it fail can repeat it
+    chance = random.Random(seed)
+    installation = Installation(tmp_path / "data")
+    installation.start()
+    try:
+        given = installation.ask(SET_UP)
+        # Half of the story are repetitions; that with the corrections makes more than enough.
+        sent = story(given["members"], payments=CALLBACKS, seed=seed)[:CALLBACKS]
+        sender = Sender(installation, given["token"], sent + sent)
+        kills = _send_and_kill(installation, sender, chance)
+        report = _report_at_rest(installation)
+        proof = installation.run("verify_books")
+    finally:
+        installation.stop()
+
+    assert sum(kills.values()) >= 30
+    assert all(kills[stage] >= 3 for stage in (*STAGES, "web")), kills
+    assert sorted(set(sender.journal)) == list(range(2 * CALLBACKS))
+    assert len(report["keys"]) == len(set(report["keys"])) == CALLBACKS
+    _compare(report, sent)
+    assert "The books are right" in proof
+
+
+def _send_and_kill(
+    installation: Installation, sender: Sender, chance: random.Random
+) -> Counter[str]:
+    numbers = list(range(len(sender.sent)))
+    chance.shuffle(numbers)
+    for number in numbers:
+        sender.todo.put(number)
+    threads = [threading.Thread(target=sender.work) for _ in range(SENDERS)]
+    for thread in threads:
+        thread.start()
+    targets = chance.sample(TARGETS, len(TARGETS))
+    share = len(numbers) // (len(targets) + 1)
+    kills: Counter[str] = Counter()
+    try:
+        for target in targets:
+            sender.tokens.release(share)
+            sender.done.wait(chance.uniform(0.2, 1.5))
+            # It may just be starting again, or have nothing to do: then once more.
+            kills[target] += any(installation.kill(target, chance) for _ in range(3))
+        sender.tokens.release(len(numbers))
+        _wait(lambda: len(set(sender.journal)) == len(numbers), seconds=240)
+    finally:
+        sender.done.set()
+        for thread in threads:
+            thread.join()
+    return kills
+
+
+def _report_at_rest(installation: Installation) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+
+    def is_at_rest() -> bool:
+        report.update(installation.ask(REPORT))
+        return not report["callbacks_due"] and not report["messages"].get("queued")
+
+    _wait(is_at_rest, seconds=120)
+    return report
+
+
+def _wait(condition: Any, *, seconds: float) -> None:
+    clock = threading.Event()
+    for _ in range(int(seconds * 2)):
+        if condition():
+            return
+        clock.wait(0.5)
+    pytest.fail("It does not come to rest.")
+
+
+def _compare(report: dict[str, Any], sent: list[dict[str, Any]]) -> None:
+    model = Bookkeeper(tiers=[("basic", Decimal(0), Fraction(1))])
+    for payload in sent:
+        model.read(payload)
+    booked = {(member, effect): points for member, effect, points in report["points"]}
+    assert len(report["points"]) == len(booked)
+    assert booked == model.points
+    assert {code: points for code, points in report["balance"].items() if points} == {
+        code: points for code, points in model.balance.items() if points
+    }
+    early = sum(len(waiting) for waiting in model.early.values())
+    assert report["unfinished"] == early
+    assert report["coupons"] == report["issued"]
+    assert sum(report["messages"].values()) == report["decisions"]
