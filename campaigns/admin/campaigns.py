@@ -125,8 +125,18 @@ class CampaignAdmin(BaseAdmin):
             kwargs["form"] = type("CampaignForm", (forms.ModelForm,), {"condition": condition})
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def has_run_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_start_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may_run(request, obj) and not self.is_running(request, obj)
+
+    def has_pause_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may_run(request, obj) and self.is_running(request, obj)
+
+    def may_run(self, request: HttpRequest, obj: Any) -> bool:
         return bool(request.user.has_perm(RUN)) and self.is_in_scope(request, obj)
+
+    def is_running(self, request: HttpRequest, obj: Any) -> bool:
+        campaign = obj if isinstance(obj, Campaign) else self.get_object(request, str(obj))
+        return campaign is not None and campaign.state == Campaign.State.RUNNING
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Its decisions name it; pause it instead.
@@ -135,7 +145,7 @@ class CampaignAdmin(BaseAdmin):
         description=gettext_lazy("Start …"),
         icon="play_arrow",
         url_path="start",
-        permissions=["run"],
+        permissions=["start"],
     )
     def start(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.campaign_or_refuse(request, object_id)
@@ -154,7 +164,7 @@ class CampaignAdmin(BaseAdmin):
         return redirect("admin:campaigns_campaign_change", object_id)
 
     @action(
-        description=gettext_lazy("Pause …"), icon="pause", url_path="pause", permissions=["run"]
+        description=gettext_lazy("Pause …"), icon="pause", url_path="pause", permissions=["pause"]
     )
     def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.campaign_or_refuse(request, object_id)

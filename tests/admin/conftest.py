@@ -27,8 +27,6 @@ from payments.services.rates import enter_rate
 from tests import build
 from tests.build import NOON
 
-PASSWORD = "only-for-tests"
-
 
 @dataclass(frozen=True)
 class Side:
@@ -127,11 +125,11 @@ def trade(side: Side, *, once: str = "first") -> None:
 
 
 def _superuser() -> User:
-    return User.objects.create_superuser("boss", password=PASSWORD)
+    return User.objects.create_superuser("boss")
 
 
 def _staff(name: str, store: Store | None) -> User:
-    user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
+    user = User.objects.create_user(name, is_staff=True)
     user.groups.add(Group.objects.get(name="Administrator"))
     if store is not None:
         StaffScope.objects.create(user=user).stores.add(store)
