@@ -1,8 +1,38 @@
-"""Many rows in one statement, where Django's own way grows with the square of the batch."""
+"""Many rows in one statement, where Django's own way costs more than the database does."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
+from django.contrib.postgres.fields import ArrayField
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
+
+Column: TypeAlias = models.Field[Any, Any]
+# How a value of a column is written as PostgreSQL's text; None is NULL.
+Writer: TypeAlias = Callable[[Any], str | None]
+
+
+def insert_many(rows: Sequence[models.Model]) -> None:
+    """`COPY … FROM STDIN`: insert new `rows` of one model, in their order.
+
+    Constraints, triggers and errors are those of any INSERT. bulk_create binds arrays, in which
+    psycopg escapes each quotation mark by itself: with JSON in them that took a third of settling.
+    """
+    if not rows:
+        return
+    meta = rows[0]._meta
+    # A key that the database counts up comes from there; the rows here do not learn it.
+    columns = [c for c in meta.concrete_fields if not isinstance(c, models.AutoField)]
+    names = ", ".join(f'"{column.column}"' for column in columns)
+    writers = [(column.attname, _writer(column)) for column in columns]
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        with cursor.copy(f'COPY "{meta.db_table}" ({names}) FROM STDIN') as copy:
+            for row in rows:
+                copy.write_row([write(getattr(row, name)) for name, write in writers])
+    for row in rows:
+        row._state.adding = False
+        row._state.db = connection.alias
 
 
 def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
@@ -14,8 +44,8 @@ def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
     if not rows:
         return 0
     meta = rows[0]._meta
-    key = meta.pk
-    columns = [meta.get_field(name) for name in fields]
+    key: Column = meta.pk
+    columns: list[Column] = [meta.get_field(name) for name in fields]
     assignments = ", ".join(f'"{column.column}" = given."{column.column}"' for column in columns)
     arrays = ", ".join(f"%s::{_type(column)}[]" for column in (key, *columns))
     names = ", ".join(f'"{column.column}"' for column in (key, *columns))
@@ -25,15 +55,61 @@ def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
             f" FROM unnest({arrays}) AS given ({names})"
             f' WHERE kept."{key.column}" = given."{key.column}"',
             [
-                [column.get_db_prep_save(getattr(row, column.attname), connection) for row in rows]
+                _array(map(_writer(column), [getattr(row, column.attname) for row in rows]))
                 for column in (key, *columns)
             ],
         )
         return cursor.rowcount
 
 
-def _type(column: models.Field[object, object]) -> str:
+def _type(column: Column) -> str:
     """The bare type: `numeric(19, 4)` and `varchar(200)` cast arrays as well, serials do not."""
     return str(
         column.rel_db_type(connection) if column.primary_key else column.db_type(connection)
     )
+
+
+# What Django's models hold of these already reads as PostgreSQL writes it.
+_PLAIN: Final = (
+    models.UUIDField,
+    models.ForeignKey,
+    models.DateTimeField,
+    models.DecimalField,
+    models.IntegerField,
+    models.BooleanField,
+    models.CharField,
+)
+
+
+def _writer(column: Column) -> Writer:
+    if isinstance(column, models.JSONField):
+        return _json
+    if isinstance(column, models.BinaryField):
+        return _bytes
+    if isinstance(column, ArrayField):
+        part = _writer(column.base_field)
+        return lambda values: None if values is None else _array(map(part, values))
+    if isinstance(column, _PLAIN):
+        return _text
+    return lambda value: _text(column.get_prep_value(value))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, cls=DjangoJSONEncoder)
+
+
+def _bytes(value: Any) -> str | None:
+    return None if value is None else f"\\x{bytes(value).hex()}"
+
+
+def _array(values: Iterable[str | None]) -> str:
+    """An array literal; what stands in quotes is taken as it is, whatever its characters."""
+    parts = (
+        "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        for value in values
+    )
+    return "{" + ",".join(parts) + "}"

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from kit.bulk import insert_many
 from kit.ids import uuid7
 
 
@@ -35,7 +36,8 @@ class Fact(models.Model):
     def record(cls, rows: Iterable[Self]) -> list[Self]:
         """Insert `rows`, sorted by id so that two writers never wait for each other crosswise."""
         ordered = sorted(rows, key=lambda row: row.pk)
-        return cls._default_manager.bulk_create(ordered, batch_size=2000)
+        insert_many(ordered)
+        return ordered
 
 
 def guarded_columns(model: type[models.Model], exempt: tuple[str, ...]) -> list[str]:

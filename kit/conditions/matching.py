@@ -3,7 +3,7 @@
 import datetime as dt
 import operator as compare
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kit.conditions.days import Clock, day_range, month_day, month_day_ranges
@@ -27,7 +27,13 @@ class Leaf:
     is_negated: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "field": self.field,
+            "operator": self.operator,
+            "value": self.value,
+            "seen": self.seen,
+            "is_negated": self.is_negated,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +74,16 @@ class _Judge:
         return held != node.is_negated
 
     def blame(self, node: Group | Rule, *, wanted: bool) -> list[Leaf]:
-        """The rules that would have to turn for `node` to become what was `wanted`."""
-        if self.holds(node) == wanted:
-            return []
+        """The rules that would have to turn for `node`, which is not, to become as `wanted`."""
         if isinstance(node, Rule):
             return [self._leaf(node, is_negated=not wanted)]
         wanted = wanted != node.is_negated
-        return [leaf for child in node.children for leaf in self.blame(child, wanted=wanted)]
+        return [
+            leaf
+            for child in node.children
+            if self.holds(child) != wanted
+            for leaf in self.blame(child, wanted=wanted)
+        ]
 
     def _seen(self, field: Field) -> Any:
         return _known(field, field.read(self.facts), self.clock)

@@ -14,7 +14,7 @@ from loyalty.rules.earning import Basket, Candidate, Earning, earn, remaining
 from loyalty.rules.periods import local_day
 from loyalty.rules.snapshots import freeze, thaw
 from loyalty.services.cases import Case, Docket, Kind, facts_of, reporting
-from loyalty.services.rules import Version, named, versions_at
+from loyalty.services.rules import Version, versions_at
 from payments.models import Transaction
 
 
@@ -140,7 +140,7 @@ def _earn(
     if "amount" in facts:
         facts["amount"] = money
     candidates = []
-    for version in named(docket.versions, frozen["rules"]):
+    for version in (docket.versions_by_id[number] for number in frozen["rules"]):
         terms = version.terms
         refusal = _refusal(version, facts, frozen["verdicts"], docket)
         candidates.append(Candidate(terms, refusal, frozen["caps"].get(str(terms.rule))))
@@ -186,8 +186,8 @@ def _refusal(
 
 def _asked_about(facts: Mapping[str, Any], versions: list[Version]) -> dict[str, Any]:
     """Of all facts those that a rule asks about, and never a private one: awards are kept."""
-    fields = [rule.field for version in versions for rule in version.condition.rules()]
-    return {field.name: facts[field.name] for field in fields if not field.is_private}
+    fields = {field.name: field for version in versions for field in version.fields}
+    return {name: facts[name] for name, field in fields.items() if not field.is_private}
 
 
 def _verdicts_on_private_facts(
@@ -197,7 +197,7 @@ def _verdicts_on_private_facts(
     return {
         version.terms.version: _refusal(version, facts, {}, docket) or True
         for version in versions
-        if any(rule.field.is_private for rule in version.condition.rules())
+        if version.is_private
     }
 
 

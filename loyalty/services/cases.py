@@ -15,9 +15,9 @@ from kit.money import Money
 from loyalty.conditions import payment_facts, standing_facts
 from loyalty.models import Award, CapUse, LotUse, Standing, Transfer
 from loyalty.rules.periods import local_day
-from loyalty.services.rules import Version, all_versions
+from loyalty.services.rules import Version, all_versions, by_id
 from members.conditions import member_facts
-from members.models import Programme
+from members.models import Programme, Region, Store
 from payments.models import Category, Line, Rate, Transaction
 from payments.services.rates import rates_on
 
@@ -67,6 +67,7 @@ class Docket:
     now: datetime
     cases: list[Case]
     versions: list[Version]
+    versions_by_id: Mapping[str, Version]
     amounts_by_category: Mapping[UUID, Mapping[str, Decimal]]
     line_totals: Mapping[UUID, Decimal]
     cap_uses: dict[tuple[UUID, int, Any], CapUse]
@@ -89,10 +90,27 @@ def gather(rows: Sequence[Transaction], *, now: datetime) -> Docket:
         now=now,
         cases=cases,
         versions=versions,
+        versions_by_id=by_id(versions),
         amounts_by_category=amounts,
         line_totals=totals,
         cap_uses=_cap_uses(cases, versions, ZoneInfo(programme.zone)),
     )
+
+
+def place(rows: Sequence[Transaction]) -> None:
+    """Give payments and their members their stores and regions: there are few of them, and a join
+    would make each anew for every row."""
+    members = [row.member for row in rows if row.member is not None]
+    regions = Region.objects.in_bulk()
+    wanted = {row.store_id for row in rows} | {member.home_store_id for member in members}
+    stores = Store.objects.in_bulk([pk for pk in wanted if pk is not None])
+    for store in stores.values():
+        store.region = regions[store.region_id]
+    for row in rows:
+        row.store = stores[row.store_id] if row.store_id else None
+    for member in members:
+        member.region = regions[member.region_id]
+        member.home_store = stores[member.home_store_id] if member.home_store_id else None
 
 
 def facts_of(case: Case, docket: Docket) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Rule versions: a rule as it stands is frozen each time staff save it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from kit.conditions import parse
+from kit.conditions import Field, parse
 from kit.conditions.tree import Group
 from loyalty.conditions import PAYMENT
 from loyalty.models import Rule, RuleVersion
@@ -28,6 +28,11 @@ class Version:
     ends_at: datetime | None
     is_enabled: bool
     effective_at: datetime
+    fields: tuple[Field, ...]  # What the condition asks about.
+
+    @property
+    def is_private(self) -> bool:
+        return any(field.is_private for field in self.fields)
 
     def holds_at(self, instant: datetime) -> bool:
         has_ended = self.ends_at is not None and instant >= self.ends_at
@@ -71,9 +76,8 @@ def versions_at(versions: Iterable[Version], instant: datetime) -> list[Version]
     return [version for version in newest.values() if version.holds_at(instant)]
 
 
-def named(versions: Iterable[Version], wanted: Sequence[str]) -> list[Version]:
-    by_id = {version.terms.version: version for version in versions}
-    return [by_id[version] for version in wanted]
+def by_id(versions: Iterable[Version]) -> dict[str, Version]:
+    return {version.terms.version: version for version in versions}
 
 
 def _content(rule: Rule) -> dict[str, Any]:
@@ -109,6 +113,7 @@ def _remembered(row: RuleVersion) -> Version:
 def _version(row: RuleVersion) -> Version:
     content = row.content
     ends_at = content["ends_at"]
+    condition = parse(content["condition"], PAYMENT)
     return Version(
         terms=Terms(
             version=str(row.pk),
@@ -120,9 +125,10 @@ def _version(row: RuleVersion) -> Version:
             fixed_points=content["fixed_points"],
             cap_per_day=content["cap_per_day"],
         ),
-        condition=parse(content["condition"], PAYMENT),
+        condition=condition,
         starts_at=datetime.fromisoformat(content["starts_at"]),
         ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
         is_enabled=content["is_enabled"],
         effective_at=row.effective_at,
+        fields=tuple(dict.fromkeys(rule.field for rule in condition.rules())),
     )
