@@ -1,0 +1,70 @@
+"""What goes wrong in every real shop, so that the pages for it are not empty."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from config.demo.catalogue import ITEMS, price_in
+from config.demo.people import Person
+from config.demo.posts import Channels, payload_of
+from config.demo.shopping import TILL, Deal
+from payments.providers.base import Kind, NoticeLine, Outcome
+from payments.services.accounts import known_account
+from payments.services.receive import receive
+
+
+def odd_deals(people: Sequence[Person], *, now: datetime, rng: Random) -> Iterator[Deal]:
+    """Yen from a fair in Osaka, for which no rate was entered, and refunds of unknown payments."""
+    for number, person in enumerate(rng.sample(people, min(4, len(people)))):
+        item = rng.choice(ITEMS)
+        amount = price_in(item, "JPY")
+        at = now - timedelta(days=3 + number % 2, hours=2, minutes=7 * number)
+        ref = f"FAIR-{number + 1:03d}"
+        yield Deal(
+            kind=Kind.PAYMENT,
+            at=max(at, person.joined_at + timedelta(minutes=1)),
+            channel=TILL,
+            ref=ref,
+            effect_ref=ref,
+            amount=amount,
+            currency="JPY",
+            method="visa",
+            member_code=person.code,
+            lines=(NoticeLine(sku=item.sku, quantity=Decimal(1), amount=amount),),
+        )
+    for number, days in enumerate((6, 2), start=1):
+        yield Deal(
+            kind=Kind.REFUND,
+            at=now - timedelta(days=days, hours=1),
+            channel=TILL,
+            ref=f"OLD-{number:05d}",
+            effect_ref=f"R-OLD-{number:05d}",
+            amount=Decimal(88),
+            currency="HKD",
+            store="MK",
+        )
+
+
+def send_oddities(channels: Channels, deals: Sequence[Deal], *, now: datetime) -> None:
+    """Posts that are refused, that contradict an earlier one, or that cannot be read."""
+    recent = [deal for deal in deals if deal.channel == TILL and deal.kind is Kind.PAYMENT][-3:]
+    account = channels.accounts[TILL]
+    known = known_account(TILL, account.token)
+    assert known is not None
+    at = now - timedelta(minutes=20)
+    for number, deal in enumerate(recent):
+        payload = payload_of(deal)
+        post = channels.till_post(payload, message_id=f"msg_forged_{number}", at=at)
+        forged = replace(post, body=post.body.replace(b"HKD", b"USD") + b" ")
+        assert receive(known, forged, now=at) is Outcome.REFUSED
+    for deal in recent[-1:]:
+        payload = payload_of(deal)
+        # The till says "already sent" with another amount under the number of an earlier post.
+        payload["data"] |= {"amount": str(deal.amount + 100)}
+        message_id = f"msg_{deal.kind}_{deal.effect_ref}"
+        receive(known, channels.till_post(payload, message_id=message_id, at=at), now=at)
+        # Three decimals: no Hong Kong dollar has them.
+        payload["data"] |= {"payment_ref": "T-9999999", "amount": "88.005"}
+        receive(known, channels.till_post(payload, message_id="msg_odd", at=at), now=at)
