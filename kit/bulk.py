@@ -26,10 +26,14 @@ def insert_many(rows: Sequence[models.Model]) -> None:
     columns = [c for c in meta.concrete_fields if not isinstance(c, models.AutoField)]
     names = ", ".join(f'"{column.column}"' for column in columns)
     writers = [(column.attname, _writer(column)) for column in columns]
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        with cursor.copy(f'COPY "{meta.db_table}" ({names}) FROM STDIN') as copy:
-            for row in rows:
-                copy.write_row([write(getattr(row, name)) for name, write in writers])
+    statement = f'COPY "{meta.db_table}" ({names}) FROM STDIN'
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(statement) as copy,
+    ):
+        for row in rows:
+            copy.write_row([write(getattr(row, name)) for name, write in writers])
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
@@ -45,7 +49,7 @@ def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
         return 0
     meta = rows[0]._meta
     key: Column = meta.pk
-    columns: list[Column] = [meta.get_field(name) for name in fields]
+    columns = [c for c in meta.concrete_fields if c.name in fields]
     assignments = ", ".join(f'"{column.column}" = given."{column.column}"' for column in columns)
     arrays = ", ".join(f"%s::{_type(column)}[]" for column in (key, *columns))
     names = ", ".join(f'"{column.column}"' for column in (key, *columns))
@@ -59,7 +63,7 @@ def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
                 for column in (key, *columns)
             ],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _type(column: Column) -> str:
