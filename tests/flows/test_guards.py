@@ -30,7 +30,7 @@ def later() -> Any:
 
 
 def beside(work: Callable[[], Any]) -> Any:
-    """Run `work` on a connection of its own, as another process would, but with little patience."""
+    """Run `work` on a connection of its own, as another process would, with little patience."""
 
     def run() -> Any:
         try:
