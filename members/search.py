@@ -1,5 +1,7 @@
 """Finding members by what staff type: their number, or a whole phone number or address."""
 
+from uuid import UUID
+
 from django.db.models import Q
 
 from kit.ids import normal_code
@@ -13,12 +15,12 @@ def members_matching(term: str) -> Q:
     text = term.strip()
     if not text:
         return NOTHING
-    return Q(code__startswith=normal_code(text)) | Q(identities__in=_identities(text))
+    return Q(code__startswith=normal_code(text)) | Q(pk__in=_known_by(text))
 
 
-def _identities(text: str) -> list[int]:
+def _known_by(text: str) -> list[UUID]:
     hashes = {hash_of(kind, normal) for kind, normal in _readings(text)}
-    return list(Identity.objects.filter(hash__in=hashes).values_list("pk", flat=True)[:20])
+    return list(Identity.objects.filter(hash__in=hashes).values_list("member_id", flat=True)[:20])
 
 
 def _readings(text: str) -> list[tuple[str, str]]:

@@ -66,10 +66,11 @@ def runtime_role(db: None) -> Iterator[str]:
 
 def _let_flush_truncate_facts() -> None:
     """Tests that commit are cleaned up by TRUNCATE, which the guards of facts refuse."""
-    truncations = connection.ops.sql_flush
+    operations = type(connection.ops)  # Of every connection: a browser's loop opens its own.
+    truncations = operations.sql_flush
 
-    def sql_flush(*args: Any, **options: Any) -> list[str]:
-        statements = truncations(*args, **options)
+    def sql_flush(ops: Any, *args: Any, **options: Any) -> list[str]:
+        statements = truncations(ops, *args, **options)
         return [
             "SET session_replication_role = replica",
             *statements,
@@ -79,4 +80,4 @@ def _let_flush_truncate_facts() -> None:
             " FROM unnest(ARRAY['issued', 'expired', 'adjusted', 'spent']) AS kind",
         ]
 
-    connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]
+    operations.sql_flush = sql_flush  # type: ignore[method-assign]
