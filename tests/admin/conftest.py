@@ -63,6 +63,10 @@ def _at_noon() -> Iterator[None]:
 @pytest.fixture
 def world(db: None, settings: object, tmp_path: Path) -> World:
     settings.EMAIL_FILE_PATH = tmp_path  # type: ignore[attr-defined]
+    return make_world()
+
+
+def make_world() -> World:
     build.programme(language="en")
     build.tiers(basic="0", gold="500")
     build.earning_rule()
@@ -84,7 +88,7 @@ def world(db: None, settings: object, tmp_path: Path) -> World:
 def _side(code: str, region: str, *, name: str, phone: str) -> Side:
     store = build.store(code, region=build.region(region))
     account = build.account(store=store)
-    email = f"{name.split()[0].lower()}@example.com"
+    email = f"{name.split(maxsplit=1)[0].lower()}@example.com"
     member = build.member(
         name=name, phone=phone, email=email, home_store=store, region=store.region, language="en"
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.core.checks import run_checks
 from django.db.models import ForeignKey
 from django.test import Client, RequestFactory
@@ -200,8 +201,6 @@ def test_names_and_addresses_are_masked_without_the_right_to_see_them(
 
 
 def permissions(*codes: str) -> Any:
-    from django.contrib.auth.models import Permission
-
     return Permission.objects.filter(codename__in=codes)
 
 
