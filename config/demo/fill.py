@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.db import connection, transaction
 
 from config import pipeline
 from config.demo.campaigns import draft_campaigns
@@ -38,16 +38,17 @@ def fill(scale: Scale, *, folder: Path, now: datetime, say: Say) -> None:
     first = today - timedelta(days=scale.days)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _commit_lightly()
-    open_shop(starts_at=now - timedelta(days=scale.days) - _RULES_BEFORE, now=now, rng=rng)
-    draft_campaigns()
-    channels = open_channels(folder)
-    manager = hire_staff(folder / NOTE)
     people = invent_people(scale.members, first=first, last=today, rng=rng)
     plan = plan_shopping(people, first=first, now=now, rng=rng)
     recent = now - timedelta(days=LIVE_DAYS + 1)
     odd = odd_deals([one for one in people if one.joined_at < recent], now=now, rng=rng)
     deals = sorted([*plan.deals, *odd], key=lambda deal: (deal.at, deal.effect_ref))
     say(f"{len(people)} members will shop for {scale.days} days, {len(deals)} times.")
+    with transaction.atomic():
+        open_shop(starts_at=now - timedelta(days=scale.days) - _RULES_BEFORE, now=now, rng=rng)
+        draft_campaigns()
+        channels = open_channels(folder)
+        manager = hire_staff(folder / NOTE)
     year = Year(
         people=people,
         deals=deals,

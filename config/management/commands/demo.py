@@ -9,8 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from config.demo.fill import NOTE, Scale, fill
-from config.local.places import unfinished_demo_file
-from members.models import Member, Programme
+from members.models import Programme, Region
 
 _MOST_MEMBERS = 9999  # The invented phone numbers have four digits.
 
@@ -27,15 +26,17 @@ class Command(BaseCommand):
         scale = Scale(options["members"], options["days"], options["seed"])
         if not (10 <= scale.members <= _MOST_MEMBERS and 10 <= scale.days <= 1000):
             raise CommandError(f"Choose 10 to {_MOST_MEMBERS} members and 10 to 1000 days.")
-        unfinished = unfinished_demo_file(settings.DATA_DIR)
-        if Member.objects.exists():
-            raise CommandError(_CUT_SHORT if unfinished.exists() else _NOT_NEW)
+        # Not the mark of the first start, which lets the supervisor throw the database away: who
+        # runs this by hand may have settings of their own in it.
+        begun = settings.DATA_DIR / "run" / "demo-begun"
+        if Region.objects.exists():
+            raise CommandError(_CUT_SHORT if begun.exists() else _NOT_NEW)
         started = time.monotonic()
-        unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished.touch()
+        begun.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        begun.touch()
         fill(scale, folder=settings.DATA_DIR, now=timezone.now(), say=self._say)
         _write_through()
-        unfinished.unlink()
+        begun.unlink()
         self._say(f"The demo merchant is ready after {time.monotonic() - started:.0f} s.")
         self._say(f"Its staff and their passwords: {settings.DATA_DIR / NOTE}")
 
@@ -44,11 +45,12 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-_NOT_NEW = "There are members in this database. The demo wants a new one: nothing was changed."
+_NOT_NEW = (
+    "There are regions or members in this database. The demo wants a new one: nothing was changed."
+)
 _CUT_SHORT = (
-    "An earlier demo was cut short and left half a merchant. Facts cannot be deleted: make the"
-    " database anew (with `make run`, which brings its own, just start again) and then run"
-    " `manage.py prepare` and `manage.py demo`."
+    "An earlier demo was cut short and left half a merchant in this database. Facts cannot be"
+    " deleted: choose another database (DATABASE_URL) or another DATA_DIR and begin again."
 )
 
 

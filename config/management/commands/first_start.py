@@ -28,7 +28,8 @@ class Command(BaseCommand):
 
     def _fill_if_empty(self) -> None:
         unfinished = unfinished_demo_file(settings.DATA_DIR)
-        if apps.get_model("members", "Member")._default_manager.exists():
+        # No member can be without a region; staff who have made one have begun on their own.
+        if apps.get_model("members", "Region")._default_manager.exists():
             # The shop opens now, whoever its members are: from here on nothing is thrown away.
             unfinished.unlink(missing_ok=True)
             return
