@@ -36,7 +36,7 @@ class Command(BaseCommand):
         unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished.touch()
         call_command("demo", stdout=self.stdout)
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)  # `demo` forgets it too, for who runs it by hand.
 
 
 def _password(path: Path) -> str:
