@@ -20,6 +20,34 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job(
+        name="Let points lapse",
+        task="loyalty.expire_lots",
+        why="Points lapse at the end of a month in the programme's zone, whichever that is.",
+        expires=timedelta(minutes=50),
+        crontab="5 * * * *",
+    ),
+    Job(
+        name="Review tiers",
+        task="loyalty.review_tiers",
+        why="Spend falls out of its 12 months each day; the policy says who moves down.",
+        expires=timedelta(hours=6),
+        crontab="30 3 * * *",
+    ),
+    Job(
+        name="Make next months' partitions",
+        task="payments.make_partitions",
+        why="Bodies of callbacks lie in a table for each month, made before the month begins.",
+        expires=timedelta(hours=12),
+        crontab="15 2 * * *",
+    ),
+    Job(
+        name="Match waiting payments",
+        task="payments.match_waiting",
+        why="A member may have become known on a way that did not look for earlier payments.",
+        expires=timedelta(minutes=10),
+        every=timedelta(minutes=15),
+    ),
+    Job(
         name="Find silent members",
         task="campaigns.find_silent_members",
         why="“We miss you” campaigns look for who has not bought for long.",

@@ -1,7 +1,10 @@
 """The bytes of a post as they came: sealed for the database, opened for translating."""
 
 import json
+from datetime import date, timedelta
 from typing import Final
+
+from django.db import connection
 
 from kit.crypto import decrypt, encrypt
 from payments.providers.base import Inbound
@@ -24,3 +27,11 @@ def unseal(sealed: bytes) -> Inbound:
     size = int.from_bytes(plain[:4])
     method, url, headers = json.loads(plain[4 : 4 + size])
     return Inbound(method=method, url=url, headers=headers, body=plain[4 + size :])
+
+
+def make_partitions(*, today: date, months: int = 3) -> None:
+    """The tables of this month and the next `months`; those that stand already stay."""
+    with connection.cursor() as cursor:
+        for number in range(months + 1):
+            day = today.replace(day=1) + timedelta(days=31 * number)
+            cursor.execute("SELECT payments_callback_body_partition(%s)", [day])
