@@ -30,6 +30,17 @@ def _list(title: Promise | str, icon: str, name: str) -> Item:
     }
 
 
+def _import(title: Promise | str, icon: str, name: str, *, needs: tuple[str, ...]) -> Item:
+    app, _underscore, model = name.rpartition("_")
+    rights = [f"{app}.{right}_{model}" for right in needs]
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}_import"),
+        "permission": lambda request: bool(request.user.has_perms(rights)),
+    }
+
+
 def _group(title: Promise | str, *items: Item) -> dict[str, Any]:
     return {"title": title, "separator": True, "items": list(items)}
 
@@ -91,6 +102,12 @@ SIDEBAR: dict[str, object] = {
             _list(_("Ledger"), "account_balance", "loyalty_transfer"),
             _list(_("Awards"), "stars", "loyalty_award"),
             _list(_("Tier changes"), "trending_up", "loyalty_tierchange"),
+        ),
+        _group(
+            _("Imports"),
+            _import(_("Import members"), "group_add", "members_member", needs=("add", "change")),
+            _import(_("Import products"), "add_box", "payments_product", needs=("add", "change")),
+            _import(_("Import sales"), "playlist_add", "payments_transaction", needs=("add",)),
         ),
         _group(
             _("Settings"),

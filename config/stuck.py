@@ -161,7 +161,7 @@ def _list_url(model: type[Work], what: str) -> str:
     options = model._meta
     url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     if model is Message:
-        return url
+        return f"{url}?state__exact=unknown" if what == "doubt" else url
     return f"{url}?waiting={what}" if options.model_name == "transaction" else f"{url}?work=parked"
 
 

@@ -1,15 +1,21 @@
 """Messages and decisions: what was meant to go out, and what became of it."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from campaigns.channels.eml import read_eml
 from campaigns.models import Decision, Message
+from campaigns.services.deliver import DOUBT
 from campaigns.wording import reason_in_words
-from kit.admin import FactAdmin, RelatedFilter, display, is_masked
+from kit.admin import FactAdmin, RelatedFilter, action, display, is_masked
+from kit.work import release
 from members.admin import OF_MEMBER
 
 
@@ -28,6 +34,7 @@ class MessageAdmin(FactAdmin):
     search_fields = ["=member__code"]
     search_help_text = gettext_lazy("The whole member number")
     ordering = ["-queued_at"]
+    actions = ["send_again"]
     fields = [
         "campaign",
         "member",
@@ -43,6 +50,18 @@ class MessageAdmin(FactAdmin):
     ]
     readonly_fields = ["campaign", "shown_reason", "as_sent"]
     export_fields = ["queued_at", "member__code", "channel", "language", "state", "reason"]
+
+    def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("campaigns.run_campaign"))
+
+    @action(description=gettext_lazy("Send those again that are in doubt"), permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        """Staff asked the member, or would rather send twice than not at all."""
+        count = release(queryset.filter(waiting_for=DOUBT))
+        words = ngettext(
+            "%(count)d message is sent again.", "%(count)d messages are sent again.", count
+        )
+        self.say(request, words % {"count": count})
 
     @display(description=gettext_lazy("campaign"), ordering="decision__campaign")
     def campaign(self, message: Message) -> str:

@@ -39,7 +39,7 @@ for _model in _FOREIGN:
 
 
 @admin.register(User)
-class StaffAdmin(BaseAdmin, UserAdmin):
+class StaffAdmin(BaseAdmin, UserAdmin[User]):
     """Only superusers make superusers, or touch one."""
 
     scope = HEADQUARTERS

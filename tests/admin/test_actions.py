@@ -9,7 +9,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Message
+from campaigns.services.deliver import DOUBT
 from config import pipeline
 from loyalty.models import CouponUse, Rule, RuleVersion, Transfer
 from members.models import ApiKey, Consent, Identity, Member, StaffScope
@@ -397,3 +398,15 @@ def test_a_cashier_sees_only_what_the_till_needs(world: World) -> None:
     assert "Payments by day" not in page
     assert "Refused posts" not in page
     assert Permission.objects.filter(group__name="Cashier").count() >= 6
+
+
+def test_only_messages_in_doubt_are_sent_again(world: World, as_boss: Client) -> None:
+    sent, doubted = Message.objects.order_by("queued_at")[:2]
+    Message.objects.filter(pk=doubted.pk).update(state="unknown", waiting_for=DOUBT, due_at=NOON)
+
+    page = select(as_boss, Message, [sent, doubted], "send_again")
+
+    assert "1 message is sent again." in said(page)
+    doubted.refresh_from_db()
+    assert (doubted.waiting_for, doubted.due_at) == ("", NOON)
+    assert Message.objects.filter(due_at__isnull=False).get() == doubted

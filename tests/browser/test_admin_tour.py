@@ -84,8 +84,11 @@ def test_points_are_adjusted_in_a_dialog(shop: World, page: Page) -> None:
 def test_ctrl_k_finds_a_member_by_phone(shop: World, page: Page) -> None:
     sign_in(page, "manager")
 
+    page.wait_for_load_state("networkidle")
     page.keyboard.press("Control+k")
-    page.keyboard.type("+852 9123 4567")
+    palette = page.locator("#search-input-command")
+    expect(palette).to_be_focused()
+    palette.press_sequentially("+852 9123 4567")
     found = page.locator("#command-results-list a").first
     expect(found).to_contain_text(shop.near.member.code)
     found.click()
