@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from campaigns.services.deliver import deliver_messages
-
 from campaigns.services.react import react_to_events
 from loyalty.services.settle import settle_members
 from payments.services.translate import translate_callbacks
@@ -18,18 +17,21 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`is_outward`: it talks to the world, which may be slow, so it never holds up the others."""
+    """`is_outward`: it talks to the world, which may be slow, so it never holds up the others.
+    `pause`: seconds that the road lets pass before it comes again, for what may follow later."""
 
     name: str
     work: Work
     limit: int
     is_outward: bool = False
+    pause: float = 0.0
 
 
 STAGES: Final = (
     Stage("translate", translate_callbacks, limit=250),  # Callback → Transaction
     Stage("settle", settle_members, limit=500),  # Transaction → Award, Transfer, TierChange, Event
-    Stage("react", react_to_events, limit=500),  # Event → Reaction, Decision, Coupon, Message
+    # Event → Reaction, Decision, Coupon, Message. Points are waited for at the till; this is not.
+    Stage("react", react_to_events, limit=500, pause=0.1),
     Stage("deliver", deliver_messages, limit=20, is_outward=True),  # Message → sent, or why not
 )
 

@@ -63,8 +63,18 @@ def publish_rule(rule: Rule, *, now: datetime) -> RuleVersion | None:
 
 
 def all_versions() -> list[Version]:
-    """Every version of every rule, oldest first; one query."""
-    return [_remembered(row) for row in RuleVersion.objects.order_by("rule_id", "number")]
+    """Every version of every rule, oldest first. Versions are facts: what was read once stays as
+    it was read, so a query for their keys is enough until staff publish another."""
+    keys = list(RuleVersion.objects.order_by("rule_id", "number").values_list("pk", flat=True))
+    missing = [key for key in keys if key not in _memory]
+    if missing:
+        if len(_memory) + len(missing) > _MOST_REMEMBERED:
+            _memory.clear()
+            missing = keys
+        _memory.update(
+            (row.pk, _version(row)) for row in RuleVersion.objects.filter(pk__in=missing)
+        )
+    return [_memory[key] for key in keys]
 
 
 def versions_at(versions: Iterable[Version], instant: datetime) -> list[Version]:
@@ -99,15 +109,6 @@ def _content(rule: Rule) -> dict[str, Any]:
             for rate in rule.rates.order_by("currency")
         ],
     }
-
-
-def _remembered(row: RuleVersion) -> Version:
-    """A version is a fact: once read, it stays as it was read."""
-    if row.pk not in _memory:
-        if len(_memory) >= _MOST_REMEMBERED:
-            _memory.clear()
-        _memory[row.pk] = _version(row)
-    return _memory[row.pk]
 
 
 def _version(row: RuleVersion) -> Version:

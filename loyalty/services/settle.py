@@ -35,18 +35,17 @@ _ROWS_PER_MEMBER: Final = 4
 
 
 def settle_members(*, now: datetime, limit: int) -> int:
+    candidates = _candidates(limit, now)
+    if not candidates:
+        return 0
     # Outside of the batch: an account that a batch has not committed yet would hold up the others.
-    open_accounts(_candidates(limit, now))
-    return drain(_QUEUE, now=now, limit=limit)
+    open_accounts(candidates)
+    return drain(_queue_of(candidates), now=now, limit=limit)
 
 
 def _candidates(limit: int, now: datetime) -> set[UUID]:
     rows = _due(now).order_by("due_at").values_list("member_id", flat=True)
     return {pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None}
-
-
-def _claim(limit: int, now: datetime) -> Sequence[UUID]:
-    return _lock(_candidates(limit, now), limit)
 
 
 def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
@@ -61,8 +60,7 @@ def _lock(member_ids: Iterable[UUID], limit: int) -> list[UUID]:
 
 
 def _due(now: datetime) -> QuerySet[Transaction]:
-    until = translated_until(now=now)
-    in_order = Q(due_at__lt=until) if until else Q()
+    in_order = Q(due_at__lt=translated_until(now=now))
     return Transaction.objects.filter(IS_DUE, in_order, due_at__lte=now, member__isnull=False)
 
 
@@ -241,11 +239,12 @@ def _park(member_id: UUID, error: str, tries: int) -> None:
     rows.filter(attempts__gte=tries).update(waiting_for=REPAIR)
 
 
-_QUEUE: Final = Queue(
-    name="settle",
-    claim=_claim,
-    reclaim=_reclaim,
-    work=_settle_round,
-    park=_park,
-    rounds=_ROUNDS,
-)
+def _queue_of(candidates: set[UUID]) -> Queue[UUID]:
+    return Queue(
+        name="settle",
+        claim=lambda limit, _now: _lock(candidates, limit),
+        reclaim=_reclaim,
+        work=_settle_round,
+        park=_park,
+        rounds=_ROUNDS,
+    )

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Min
+from django.db.models import F
+from django.db.models.expressions import RawSQL
 
 from kit.drain import Queue, drain
 from kit.work import IS_DUE, REPAIR
@@ -20,19 +21,23 @@ from payments.services.booking import Booked, Entry, book
 _PATIENCE: Final = timedelta(seconds=30)
 CONFLICT: Final = "conflict"
 
+_TRANSLATED_UNTIL: Final = """
+SELECT coalesce(min(due_at), 'infinity') FROM payments_callback
+WHERE due_at > %s AND waiting_for = '' AND attempts = 0
+"""
+
 
 def translate_callbacks(*, now: datetime, limit: int) -> int:
     return drain(_QUEUE, now=now, limit=limit)
 
 
-def translated_until(*, now: datetime) -> datetime | None:
-    """Every post received before this instant is translated; None if all are.
+def translated_until(*, now: datetime) -> RawSQL:
+    """The instant before which every post received is translated, as a part of a query.
 
     Settling keeps to it, so that a member's payments are settled in the order in which they came
     in, however many processes translate.
     """
-    due = Callback.objects.filter(IS_DUE, due_at__gt=now - _PATIENCE, attempts=0)
-    return due.aggregate(oldest=Min("due_at"))["oldest"]
+    return RawSQL(_TRANSLATED_UNTIL, [now - _PATIENCE])  # noqa: S611 - a constant
 
 
 def _claim(limit: int, now: datetime) -> Sequence[UUID]:

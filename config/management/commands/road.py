@@ -71,6 +71,7 @@ def _go_round(stages: tuple[Stage, ...], resting: dict[str, float], limit: int) 
         _show(stage.name)
         try:
             done += stage.work(now=now, limit=limit or stage.limit)
+            resting[stage.name] = timezone.now().timestamp() + stage.pause
         except StageBroken:
             logger.critical("Stage %s is broken and rests.", stage.name, exc_info=True)
             resting[stage.name] = now.timestamp() + _PAUSE_AFTER_BREAKAGE
