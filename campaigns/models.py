@@ -104,9 +104,12 @@ class CampaignDay(models.Model):
             models.UniqueConstraint(fields=["campaign", "on"], name="campaign_day_once")
         ]
 
+    def __str__(self) -> str:
+        return str(self.on)
+
 
 class Reaction(Fact):
-    """An event was looked at by every campaign of its trigger; `declined` says who said no, why."""
+    """Every campaign of its trigger looked at an event; `declined` says who said no, and why."""
 
     event = models.OneToOneField(Event, models.PROTECT, related_name="reaction")
     reacted_at = models.DateTimeField(_("reacted at"))

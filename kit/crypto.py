@@ -60,7 +60,7 @@ class EncryptedTextField(models.TextField[str, str]):
 
     def get_prep_value(self, value: Any) -> str | None:
         if value is None or value == "":
-            return value
+            return None if value is None else ""
         return base64.b64encode(encrypt(str(value).encode(), context=self._context)).decode()
 
     def from_db_value(self, value: str | None, *_: object) -> str | None:

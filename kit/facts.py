@@ -41,7 +41,8 @@ class Fact(models.Model):
 
 
 def guarded_columns(model: type[models.Model], exempt: tuple[str, ...]) -> list[str]:
-    return [field.column for field in model._meta.concrete_fields if field.column not in exempt]
+    columns = [str(field.column) for field in model._meta.concrete_fields]
+    return [column for column in columns if column not in exempt]
 
 
 class GuardFact(Operation):

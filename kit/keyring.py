@@ -27,7 +27,7 @@ def encryption_keys(given: list[str], data_dir: Path, *, is_production: bool) ->
     """
     if is_production and not given:
         raise ImproperlyConfigured(
-            "PRODUCTION is on: set ENCRYPTION_KEYS, and keep a copy apart from the database backup."
+            "PRODUCTION is on: set ENCRYPTION_KEYS, and keep a copy apart from the backups."
         )
     entries = given or [_kept(data_dir / "encryption_key", _new_key)]
     keys = {}

@@ -51,7 +51,7 @@ def exponent(currency: str) -> int:
 
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
-    """`Money(Decimal("95.00"), "HKD")`; arithmetic between two currencies raises CurrencyMismatch."""
+    """`Money(Decimal("95.00"), "HKD")`; two currencies in one sum raise CurrencyMismatch."""
 
     amount: Decimal
     currency: str
@@ -77,7 +77,7 @@ class Money:
 
     @classmethod
     def from_minor(cls, amount: int, currency: str, *, places: int | None = None) -> "Money":
-        """Money from an integer in the provider's minor unit (`places` where it differs from ISO)."""
+        """Money from whole minor units; `places` where the provider's differ from ISO's."""
         if isinstance(amount, bool) or not isinstance(amount, int):
             raise MoneyError(f"{amount!r} is not a whole number of minor units.")
         code = currency.upper()

@@ -318,3 +318,6 @@ class ApiCall(models.Model):
             models.UniqueConstraint(fields=["api_key", "idempotency_key"], name="api_call_once")
         ]
         indexes = [models.Index(fields=["called_at"], name="api_call_age")]
+
+    def __str__(self) -> str:
+        return self.idempotency_key

@@ -1,7 +1,6 @@
 """The callback URL: the one door through which platforms come in."""
 
 import logging
-from typing import Any, ClassVar
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -20,12 +19,10 @@ logger = logging.getLogger(__name__)
 class CallbackView(APIView):
     """POST /callbacks/<provider>/<account token>/. The signature is the only credential."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = []
-    throttle_classes: ClassVar[list[Any]] = []
-    parser_classes: ClassVar[
-        list[Any]
-    ] = []  # Bytes are verified as they came, never re-serialised.
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = ()  # Bytes are verified as they came, never re-serialised.
     schema = None
 
     def post(self, request: Request, provider: str, token: str) -> HttpResponse:

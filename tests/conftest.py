@@ -17,6 +17,10 @@ from config import roles
 from config.local.address import is_bundled
 
 _ROOT = Path(__file__).resolve().parent.parent
+_SYSTEM_ACCOUNTS = """
+INSERT INTO loyalty_pointaccount (id, kind)
+SELECT gen_random_uuid(), kind FROM unnest(ARRAY['issued', 'expired', 'adjusted', 'spent']) AS kind
+"""
 _server = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 
@@ -76,8 +80,7 @@ def _let_flush_truncate_facts() -> None:
             *statements,
             "RESET session_replication_role",
             # Migrations made these, and TRUNCATE took them.
-            "INSERT INTO loyalty_pointaccount (id, kind) SELECT gen_random_uuid(), kind"
-            " FROM unnest(ARRAY['issued', 'expired', 'adjusted', 'spent']) AS kind",
+            _SYSTEM_ACCOUNTS,
         ]
 
-    operations.sql_flush = sql_flush  # type: ignore[method-assign]
+    operations.sql_flush = sql_flush  # type: ignore[method-assign, assignment]

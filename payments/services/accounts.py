@@ -62,4 +62,6 @@ def _look_up(provider_code: str, token: str) -> KnownAccount | None:
     if provider is None:
         return None
     account = Account.objects.filter(provider=provider_code, token=token, is_enabled=True).first()
-    return account and KnownAccount(id=account.pk, provider=provider, keys=keys_of(account))
+    if account is None:
+        return None
+    return KnownAccount(id=account.pk, provider=provider, keys=keys_of(account))

@@ -22,8 +22,8 @@ def seal(inbound: Inbound) -> bytes:
     return encrypt(len(head).to_bytes(4) + head + inbound.body, context=_CONTEXT)
 
 
-def unseal(sealed: bytes) -> Inbound:
-    plain = decrypt(sealed, context=_CONTEXT)
+def unseal(sealed: bytes | memoryview) -> Inbound:
+    plain = decrypt(bytes(sealed), context=_CONTEXT)
     size = int.from_bytes(plain[:4])
     method, url, headers = json.loads(plain[4 : 4 + size])
     return Inbound(method=method, url=url, headers=headers, body=plain[4 + size :])

@@ -70,7 +70,7 @@ def match_all_waiting() -> int:
               AND (row.id = known.id OR row.original_id = known.id)
             """
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _give(which: Q, member: Member) -> int:

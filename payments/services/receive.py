@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -63,7 +63,7 @@ def store(
 ) -> Outcome:
     """Insert once for each delivery key; one statement, so one round trip and one commit."""
     digest = hashlib.sha256(inbound.body).digest()
-    values = {
+    values: dict[str, Any] = {
         "id": uuid7(),
         "account": account_id,
         "key": verified.delivery_key,

@@ -15,7 +15,7 @@ from payments.services.receive import store
 
 def replay_callbacks(callbacks: QuerySet[Callback], *, now: datetime) -> int:
     """Translate stored posts again, after a mended bug or a pruned conflict; returns how many."""
-    return release(callbacks, at=now)  # type: ignore[arg-type]
+    return release(callbacks, at=now)
 
 
 def replay_rejections(rejections: QuerySet[Rejection]) -> tuple[int, int]:

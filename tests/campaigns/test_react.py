@@ -66,7 +66,7 @@ def test_size_and_order_of_batches_do_not_matter(limit: int) -> None:
     cast.campaign()
     readers = [cast.reader() for _ in range(4)]
     sales = [(reader, amount) for reader in readers for amount in ("600.00", "40.00", "700.00")]
-    random.Random(limit).shuffle(sales)  # noqa: S311
+    random.Random(limit).shuffle(sales)
     for reader, amount in sales:
         cast.sell(reader, amount)
     cast.settle()

@@ -51,7 +51,14 @@ def halted(
     """During the block another process does `work` and stands still behind `module.name`, with its
     transaction open; afterwards it goes on to its end."""
     inside, go_on, original = threading.Event(), threading.Event(), getattr(module, name)
-    other = threading.Thread(target=lambda: (work(), connection.close()))
+
+    def go() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=go)
 
     def stand_still(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
@@ -191,7 +198,7 @@ def test_one_bad_row_is_parked_and_the_others_go_on(monkeypatch: pytest.MonkeyPa
         build.member(wallet=f"w{number}")
         build.send(build.payment("10.00", wallet=f"w{number}", ref=f"p{number}"))
     translate_callbacks(now=later(), limit=100)
-    original = settle.rule_on
+    original = vars(settle)["rule_on"]
 
     def choosy(case: Any, docket: Any) -> Any:
         if case.row.payment_ref == "p5":
@@ -213,7 +220,7 @@ def test_a_lost_connection_in_mid_batch_leaves_no_row_marked(
     mei = build.member(wallet="mei")
     build.send(build.payment("10.00", wallet="mei"))
     translate_callbacks(now=later(), limit=10)
-    original = settle.rule_on
+    original = vars(settle)["rule_on"]
 
     def cut_off(case: Any, docket: Any) -> Any:
         with connection.cursor() as cursor:

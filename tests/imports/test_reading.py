@@ -54,7 +54,7 @@ def test_it_finds_the_chinese_encoding_of_a_single_row(
 def test_it_finds_the_encoding_of_thirty_names_under_english_headers(
     encoding: str, surnames: str, given: str
 ) -> None:
-    dice = random.Random(7)  # noqa: S311 - the same file each time.
+    dice = random.Random(7)
     for _file in range(50):
         rows = [
             [dice.choice(surnames) + "".join(dice.choices(given, k=2)), "9123"] for _ in range(30)
@@ -163,7 +163,7 @@ def test_a_broken_file_is_refused_in_words(content: bytes, words: str) -> None:
 
 def test_no_damage_to_a_workbook_is_more_than_a_refusal() -> None:
     whole = xlsx_file(["name", "phone"], *[[f"Mei {n}", n] for n in range(50)])
-    dice = random.Random(11)  # noqa: S311
+    dice = random.Random(11)
 
     for _time in range(200):
         damaged = bytearray(whole)
