@@ -5,11 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from config.demo.catalogue import ITEMS, price_in
+from config.demo.past import TASTING
 from config.demo.people import Person
 from config.demo.posts import Channels, payload_of
 from config.demo.shopping import TILL, Deal
+from loyalty.models import Award, Standing
+from loyalty.services.points import adjust_points
 from payments.providers.base import Kind, NoticeLine, Outcome
 from payments.services.accounts import known_account
 from payments.services.receive import receive
@@ -45,6 +49,38 @@ def odd_deals(people: Sequence[Person], *, now: datetime, rng: Random) -> Iterat
             currency="HKD",
             store="MK",
         )
+
+
+def leave_a_debt(channels: Channels, *, actor: Any, now: datetime) -> None:
+    """A member uses up their points at a tasting, and then brings a purchase back."""
+    recent = Award.objects.filter(
+        points__gt=0,
+        paid_at__gte=now - timedelta(days=10),
+        transaction__account=channels.accounts[TILL],
+        transaction__corrections=None,
+        member__standing__balance__gt=0,
+        member__language__startswith="zh",
+    )
+    award = recent.select_related("transaction", "member").order_by("-points", "paid_at").first()
+    if award is None:
+        return
+    balance = Standing.objects.get(pk=award.member_id).balance
+    adjust_points(
+        award.member, points=-balance, reason=TASTING, actor=actor, now=now - timedelta(minutes=40)
+    )
+    payment = award.transaction
+    back = Deal(
+        kind=Kind.REFUND,
+        at=now - timedelta(minutes=30),
+        channel=TILL,
+        ref=payment.payment_ref,
+        effect_ref=f"R-{payment.payment_ref[2:]}",
+        amount=payment.amount,
+        currency=payment.currency,
+    )
+    known = known_account(TILL, channels.accounts[TILL].token)
+    assert known is not None
+    receive(known, channels.post_of(back), now=back.at)
 
 
 def send_oddities(channels: Channels, deals: Sequence[Deal], *, now: datetime) -> None:

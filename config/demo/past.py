@@ -17,7 +17,7 @@ from loyalty.services.points import adjust_points
 from members.models import Member, Store
 
 # In characters that both Chinese scripts share, and only for members who read Chinese.
-_TASTING: Final = "到店品茶"
+TASTING: Final = "到店品茶"
 _BIRTHDAY: Final = "生日心意"
 _LARGE: Final = Decimal(800)
 
@@ -96,7 +96,7 @@ class Counter:
         )
         for member in self.rng.sample(holders, min(5, len(holders))):
             points = -self.rng.choice((80, 120, 150))
-            adjust_points(member, points=points, reason=_TASTING, actor=self.actor, now=now)
+            adjust_points(member, points=points, reason=TASTING, actor=self.actor, now=now)
         for member in self.rng.sample(holders, min(3, len(holders))):
             adjust_points(member, points=50, reason=_BIRTHDAY, actor=self.actor, now=now)
 

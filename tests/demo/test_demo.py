@@ -159,6 +159,7 @@ def test_the_pages_for_trouble_are_not_empty() -> None:
     assert waiting == {"member", "rate", "payment"}
     assert Callback.objects.filter(waiting_for="repair").count() == 1
     assert Rejection.objects.count() == 3
+    assert Standing.objects.filter(balance__lt=0).exists()
 
 
 @pytest.mark.usefixtures("demo")
