@@ -1,0 +1,1 @@
+"""The baseline of accepting: a bare view that inserts one row."""
