@@ -38,3 +38,30 @@ def test_it_names_what_is_missing_empty_fuzzy_or_broken() -> None:
         "a.py: other placeholders than the original: 'broken %(n)s'",
         "a.py: missing: 'missing'",
     ]
+
+
+def test_placeholders_may_be_formatted_otherwise_but_not_lost() -> None:
+    catalogue = Catalog(locale="zh_Hant")
+    catalogue.add("{0} task{1} run", "已執行 {0} 項工作{1:.0}")
+    catalogue.add("%(points)+d points", "%(points)s 點")
+    names = ("{0} task{1} run", "%(points)+d points")
+    ours: sentences.Sentences = {(None, name): [("a.py", 1)] for name in names}
+
+    assert list(sentences.compare(ours, catalogue)) == [
+        "a.py: other placeholders than the original: '%(points)+d points'",
+    ]
+
+
+def test_sentences_of_packages_are_those_that_neither_we_nor_django_say() -> None:
+    ours: sentences.Sentences = {(None, "Confirm import"): [("kit/a.py", 1)]}
+
+    found = sentences.find_in_packages(ours)
+
+    assert found[(None, "Type to search")] == [("unfold/templates/admin/search_form.html", 1)]
+    assert (None, "Confirm import") not in found
+    assert (None, "Log out") not in found
+    assert not [
+        key
+        for key, places in found.items()
+        if "unfold/contrib/" in places[0][0] and "constance" in places[0][0]
+    ]

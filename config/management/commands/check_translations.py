@@ -1,17 +1,23 @@
-"""Whether every sentence of ours has a translation, without needing gettext's programs."""
+"""Whether every sentence has a translation, without needing gettext's programs."""
 
 from pathlib import Path
 from typing import Any
 
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config.local import sentences
 
+LANGUAGES = ("zh_Hant", "zh_Hans")
+
 
 class Command(BaseCommand):
-    help = "Fails on missing, fuzzy or broken translations; --write adds the missing, empty."
+    help = (
+        "Fails on missing, fuzzy or broken translations. --write brings the catalogues up to"
+        " date: new sentences are added, empty, and those that nobody says any more are dropped."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: Any) -> None:
@@ -19,31 +25,41 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         ours = sentences.find(settings.BASE_DIR)
+        packages = sentences.find_in_packages(ours)
         troubles: list[str] = []
-        for language in ("zh_Hant", "zh_Hans"):
-            path = settings.BASE_DIR / "locale" / language / "LC_MESSAGES" / "django.po"
-            if options["write"]:
-                self._write(path, language, ours)
-            catalogue = sentences.read(path, language)
-            troubles += [
-                f"{language}: {trouble}" for trouble in sentences.compare(ours, catalogue)
-            ]
+        for folder, found in zip(settings.LOCALE_PATHS, (ours, packages), strict=True):
+            for language in LANGUAGES:
+                path = folder / language / "LC_MESSAGES" / "django.po"
+                if options["write"]:
+                    _write(path, language, found)
+                catalogue = sentences.read(path, language)
+                troubles += [f"{language}: {line}" for line in sentences.compare(found, catalogue)]
         for trouble in troubles:
             self.stderr.write(trouble)
         if troubles:
             raise CommandError(f"{len(troubles)} translations want attention.")
-        self.stdout.write(f"All {len(ours)} sentences are translated.")
-
-    def _write(self, path: Path, language: str, ours: sentences.Sentences) -> None:
-        """Nothing is taken away: many entries translate sentences of packages that we use."""
-        catalogue = sentences.read(path, language)
-        for (context, message), places in ours.items():
-            if catalogue.get(_singular(message), context) is None:
-                catalogue.add(message, context=context, locations=places)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            write_po(file, catalogue, width=99, sort_output=True, include_lineno=False)
+        self.stdout.write(f"All {len(ours) + len(packages)} sentences are translated.")
 
 
-def _singular(message: str | tuple[str, str]) -> str:
-    return message if isinstance(message, str) else message[0]
+def _write(path: Path, language: str, found: sentences.Sentences) -> None:
+    """The header stays as it was, so that a file without news does not change."""
+    before = sentences.read(path, language)
+    after = Catalog(
+        locale=language,
+        project="Regulars",
+        version="1",
+        msgid_bugs_address="CONTRIBUTING.md",
+        last_translator="Regulars",
+        language_team="Regulars",
+        header_comment="# What Regulars says, in another language; see CONTRIBUTING.md.",
+        creation_date=before.creation_date,
+        revision_date=before.creation_date,
+        fuzzy=False,
+    )
+    for (context, message), places in found.items():
+        known = before.get(message if isinstance(message, str) else message[0], context)
+        text, flags = (known.string, known.flags) if known else ("", set[str]())
+        after.add(message, text, locations=places, flags=flags, context=context)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        write_po(file, after, width=99, sort_output=True, include_lineno=False)
