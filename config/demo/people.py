@@ -59,8 +59,8 @@ class Habit:
 
 HABITS: Final = (
     Habit("devoted", 6, 12, 2.2),
-    Habit("regular", 26, 36, 1.3),
-    Habit("occasional", 28, 95, 1.0),
+    Habit("regular", 26, 33, 1.3),
+    Habit("occasional", 28, 80, 1.0),
     Habit("lapsed", 22, 45, 1.0, lapses=True),
     Habit("one-timer", 18, 30, 0.8, most_visits=1),
 )
@@ -109,7 +109,7 @@ def _invent(
     shops = stores_of(region)
     shelves = [shelf.code for shelf in SHELVES if shelf.weight]
     weights = [shelf.weight for shelf in SHELVES if shelf.weight]
-    late = f"wallet-late-{number:05d}" if rng.random() < 0.04 else ""
+    late = f"wallet-late-{number:05d}" if rng.random() < 0.03 else ""
     return Person(
         number=number,
         code=_code(codes, rng),

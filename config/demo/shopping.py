@@ -86,7 +86,7 @@ def plan_shopping(
             plan.deals.append(_visit(person, at, numbers, own))
         if person.late_wallet:
             _pay_unknown(person, plan, numbers, first=first, now=now, rng=own)
-    plan.deals += _walk_ins(len(plan.deals) // 9, first=first, now=now, numbers=numbers, rng=rng)
+    plan.deals += _walk_ins(len(plan.deals) // 80, first=first, now=now, numbers=numbers, rng=rng)
     plan.deals += [
         back for deal in list(plan.deals) for back in _come_back(deal, rng) if back.at < now
     ]
