@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from kit.bulk import update_many
@@ -114,7 +114,7 @@ def post(
     transfers = [_transfer(posting, accounts, now=now) for posting in postings]
     batch = _Batch(now=now, uses=[], closed=[], covered=[])
     debts = _debts([p.member_id for p in postings if p.points > 0], standings)
-    lots = _open_lots([p.member_id for p in postings if p.points < 0])
+    lots = _open_lots([posting for posting in postings if posting.points < 0])
     opened = []
     for posting, transfer in zip(postings, transfers, strict=True):
         if posting.points > 0:
@@ -180,14 +180,50 @@ def _debts(
     return found
 
 
-def _open_lots(member_ids: Sequence[UUID]) -> defaultdict[UUID, list[_Left]]:
+# A member may hold thousands of open lots: only those that can be needed are read. Each has at
+# least a point left, so a debit needs no more lots than points; the sum finds where it is covered.
+_OPEN_LOTS: Final = """
+SELECT lot.*, lot.points - coalesce(used.points, 0) AS left_in_it
+FROM loyalty_lot AS lot
+LEFT JOIN LATERAL (
+    SELECT sum(points) AS points FROM loyalty_lotuse WHERE lot_id = lot.id
+) AS used ON true
+WHERE lot.closed_at IS NULL AND lot.id IN (
+    SELECT needed.id
+    FROM unnest(%(members)s::uuid[], %(wanted)s::bigint[]) AS debit (member_id, wanted)
+    CROSS JOIN LATERAL (
+        SELECT soonest.id, soonest.here, sum(soonest.here) OVER (
+            ORDER BY soonest.expires_at, soonest.starts_at, soonest.id
+            ROWS UNBOUNDED PRECEDING
+        ) AS so_far
+        FROM (
+            SELECT id, expires_at, starts_at, points - coalesce(
+                (SELECT sum(points) FROM loyalty_lotuse WHERE lot_id = held.id), 0
+            ) AS here
+            FROM loyalty_lot AS held
+            WHERE account_id = debit.member_id AND closed_at IS NULL
+            ORDER BY expires_at, starts_at, id LIMIT debit.wanted
+        ) AS soonest
+    ) AS needed
+    WHERE needed.so_far - needed.here < debit.wanted
+    UNION
+    SELECT id FROM loyalty_lot WHERE award_id = ANY(%(awards)s::uuid[]) AND closed_at IS NULL
+)
+ORDER BY lot.expires_at, lot.starts_at, lot.id
+"""
+
+
+def _open_lots(debits: Sequence[Posting]) -> defaultdict[UUID, list[_Left]]:
+    """Of each debited member the lots that the debit may use, soonest to lapse first."""
     found: defaultdict[UUID, list[_Left]] = defaultdict(list)
-    if member_ids:
-        rows = Lot.objects.filter(account_id__in=member_ids, closed_at=None)
-        for row in rows.annotate(used=Coalesce(Sum("uses__points"), 0)).order_by(
-            F("expires_at").asc(nulls_last=True), "starts_at", "id"
-        ):
-            found[row.account_id].append(_Left(row, row.points - row.used))
+    if debits:
+        values = {
+            "members": [debit.member_id for debit in debits],
+            "wanted": [-debit.points for debit in debits],
+            "awards": [award for debit in debits for award in debit.first_of],
+        }
+        for row in Lot.objects.raw(_OPEN_LOTS, values):
+            found[row.account_id].append(_Left(row, int(row.left_in_it)))  # type: ignore[attr-defined]
     return found
 
 
