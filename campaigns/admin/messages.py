@@ -6,16 +6,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from campaigns.channels.eml import read_eml
 from campaigns.models import Decision, Message
-from campaigns.services.deliver import DOUBT
+from campaigns.services.deliver import DOUBT, send_again
 from campaigns.wording import reason_in_words
 from kit.admin import FactAdmin, RelatedFilter, action, display, is_masked
-from kit.work import release
 from members.admin import OF_MEMBER
 
 
@@ -57,7 +57,7 @@ class MessageAdmin(FactAdmin):
     @action(description=gettext_lazy("Send those again that are in doubt"), permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         """Staff asked the member, or would rather send twice than not at all."""
-        count = release(queryset.filter(waiting_for=DOUBT))
+        count = send_again(queryset.filter(waiting_for=DOUBT), now=timezone.now())
         words = ngettext(
             "%(count)d message is sent again.", "%(count)d messages are sent again.", count
         )

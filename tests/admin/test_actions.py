@@ -208,7 +208,7 @@ def test_only_messages_in_doubt_are_sent_again(world: World, as_boss: Client) ->
 
     assert "1 message is sent again." in said(page)
     doubted.refresh_from_db()
-    assert (doubted.waiting_for, doubted.due_at) == ("", NOON)
+    assert (doubted.state, doubted.waiting_for) == ("queued", "")
     assert Message.objects.filter(due_at__isnull=False).get() == doubted
 
 
