@@ -197,6 +197,7 @@ def _attach(row: Transaction, payment: Transaction, place: int) -> None:
     """Behind its payment in the order of work, wherever the platform's order put it."""
     row.original = payment
     row.member_id = payment.member_id
+    row.store_id = row.store_id or payment.store_id  # Who may see the payment may see this.
     row.waiting_for = "" if payment.member_id else WAITING_FOR_MEMBER
     if payment.due_at is not None and row.due_at is not None:
         row.due_at = max(row.due_at, payment.due_at + _STEP * place)
@@ -220,7 +221,9 @@ def _release_corrections(rows: Sequence[Transaction]) -> None:
         places[payment.pk] = place = places.get(payment.pk, 0) + 1
         _attach(row, payment, place)
     if waiting:
-        Transaction.objects.bulk_update(waiting, ["original", "member", "waiting_for", "due_at"])
+        Transaction.objects.bulk_update(
+            waiting, ["original", "member", "store", "waiting_for", "due_at"]
+        )
 
 
 def _record_lines(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from kit.work import hold_keys
 from members.models import Event, Identity, Member
 from members.services import add_identity, record_events
 from payments.models import Transaction
-from payments.services.booking import unmatched
+from payments.services.booking import payment_key, unmatched
 
 
 def link_transactions(
@@ -75,13 +75,18 @@ def match_all_waiting() -> int:
 
 def _give(which: Q, member: Member) -> int:
     """Payments, and what was taken back of them: a refund follows its payment."""
-    payments = list(
-        Transaction.objects.filter(unmatched(), which, original=None).values_list("pk", flat=True)
+    found = list(
+        Transaction.objects.filter(unmatched(), which, original=None).values_list(
+            "pk", "account_id", "payment_ref"
+        )
     )
+    # Who books a refund in this moment holds the same lock: it sees the member, or we see it.
+    hold_keys([payment_key(account, payment_ref) for _, account, payment_ref in found])
+    payments = [pk for pk, _, _ in found]
     rows = Transaction.objects.filter(unmatched()).filter(
         Q(pk__in=payments) | Q(original__in=payments)
     )
-    return rows.update(member=member, waiting_for="", due_at=F("due_at"))
+    return rows.update(member=member, waiting_for="")
 
 
 def _learn(member: Member, clues: Iterable[str], *, now: datetime) -> None:

@@ -18,7 +18,8 @@ from loyalty.services import settle
 from loyalty.services.ledger import open_accounts
 from loyalty.services.settle import settle_members
 from payments.models import Callback, Rejection, Transaction
-from payments.services import translate
+from payments.services import linking, translate
+from payments.services.linking import link_transactions
 from payments.services.translate import translate_callbacks
 from tests import build
 
@@ -243,3 +244,29 @@ def test_a_lost_connection_in_mid_batch_leaves_no_row_marked(
 def terminate(backend: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+
+def test_payment_lock_a_refund_booked_while_its_payment_is_linked_finds_the_member(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    build.earning_rule()
+    mei = build.member()
+    build.send(build.payment("10.00", wallet="w", ref="p1"))
+    translate_callbacks(now=later(), limit=10)
+    build.send(build.refund("p1", "4.00"))
+
+    with halted(
+        monkeypatch,
+        linking,
+        "match_waiting",
+        lambda: link_transactions(Transaction.objects.all(), mei, now=later()),
+    ):
+        other = threading.Thread(
+            target=lambda: beside(lambda: translate_callbacks(now=later(), limit=10))
+        )
+        other.start()
+        other.join(0.5)
+    other.join(20)
+    settle_members(now=later(), limit=10)
+
+    assert build.balance_of(mei) == 6
