@@ -40,7 +40,7 @@ def _measure(asked: argparse.Namespace, owner: Connection) -> Iterator[dict[str,
     from django.utils import timezone  # noqa: PLC0415
 
     from benchmarks import accept, backlog, filling, latency, queries  # noqa: PLC0415
-    from benchmarks.merchant import make_merchant  # noqa: PLC0415
+    from benchmarks.merchant import add_rules, make_merchant  # noqa: PLC0415
     from benchmarks.report import Result, as_json  # noqa: PLC0415
 
     is_quick = asked.quick
@@ -48,6 +48,7 @@ def _measure(asked: argparse.Namespace, owner: Connection) -> Iterator[dict[str,
     rows, earlier = (2000, 20_000) if is_quick else (20_000, 1_000_000)
 
     def latencies() -> list[Result]:
+        add_rules(now=timezone.now())
         filling.fill(merchant, owner, rows=earlier)
         return latency.measure(merchant, earlier=earlier, seconds=5 if is_quick else 60)
 

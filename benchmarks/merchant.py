@@ -18,6 +18,7 @@ from payments.services.accounts import set_secrets
 
 SECRET: Final = "whsec_" + base64.b64encode(b"a key that only benchmarks use").decode()
 _BATCH: Final = 5000
+_LONG_AGO: Final = timedelta(days=800)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def make_merchant(*, members: int, now: datetime) -> Merchant:
             threshold=Decimal(threshold),
             multiplier=1 + Decimal(rank) / 4,
         )
-    _make_rules(since=now - timedelta(days=800))
+    _make_rules(since=now - _LONG_AGO)
     _make_campaigns(now=now)
     account = Account(provider="standard", name="Tills", store=stores[0])
     set_secrets(account, [SECRET])
@@ -66,29 +67,48 @@ def condition(*rules: tuple[str, str, Any]) -> dict[str, Any]:
 
 
 def _make_rules(*, since: datetime) -> None:
-    """20 rules; most payments meet three or four of them, and every one is judged."""
+    """The four rules of a small shop."""
     everything = _rule("Points", kind="base", priority=900, starts_at=since)
     RuleRate.objects.create(rule=everything, currency="HKD", per_amount=Decimal(1), points=1)
+    _category_rules(range(1))
+    _bonus_rules(list(_occasions())[:2])
+    _publish(since=since)
+
+
+def add_rules(*, now: datetime) -> None:
+    """20 rules in all; most payments meet three or four of them, and every one is judged."""
     for number in range(6):
         tree = condition(("amount", ">=", {"amount": "20000", "currency": "HKD"}))
         rule = _rule(f"Huge {number}", kind="base", priority=number, condition=tree)
         RuleRate.objects.create(rule=rule, currency="HKD", per_amount=Decimal(1), points=2)
-    for number in range(7):
+    _category_rules(range(1, 7))
+    _bonus_rules(list(_occasions())[2:])
+    _publish(since=now - _LONG_AGO)
+
+
+def _category_rules(numbers: Iterable[int]) -> None:
+    for number in numbers:
         category = Category.objects.create(code=f"c{number}", name=f"Category {number}")
         rule = _rule(f"Category {number}", kind="category", category=category)
         RuleRate.objects.create(rule=rule, currency="HKD", per_amount=Decimal(10), points=1)
-    for number, tree in enumerate(_occasions()):
+
+
+def _bonus_rules(trees: Iterable[Mapping[str, Any]]) -> None:
+    for number, tree in enumerate(trees):
         _rule(f"Bonus {number}", kind="bonus", fixed_points=5, condition=tree, cap_per_day=50)
-    for rule in Rule.objects.all():
+
+
+def _publish(*, since: datetime) -> None:
+    for rule in Rule.objects.filter(versions=None):
         rule.starts_at = since
         rule.save(update_fields=["starts_at"])
         publish_rule(rule, now=since)
 
 
 def _occasions() -> Iterator[dict[str, Any]]:
-    yield condition(("tier", "in", ["gold", "black"]))
-    yield condition(("weekday", "in", ["1", "3"]), ("hour", ">=", 18))
     yield condition(("method", "=", "octopus"))
+    yield condition(("weekday", "in", ["1", "3"]), ("hour", ">=", 18))
+    yield condition(("tier", "in", ["gold", "black"]))
     yield condition(("payments", "<", 3))
     yield condition(("region", "in", ["HK"]), ("balance", "<", 100))
     yield condition(("store", "in", ["S1", "S2"]))

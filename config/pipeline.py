@@ -28,7 +28,7 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage("translate", translate_callbacks, limit=250),  # Callback → Transaction
+    Stage("translate", translate_callbacks, limit=500),  # Callback → Transaction
     Stage("settle", settle_members, limit=500),  # Transaction → Award, Transfer, TierChange, Event
     # Event → Reaction, Decision, Coupon, Message. Points are waited for at the till; this is not.
     Stage("react", react_to_events, limit=500, pause=0.1),

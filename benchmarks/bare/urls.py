@@ -16,7 +16,7 @@ class BareView(APIView):
     def post(self, request: Request) -> HttpResponse:
         now = timezone.now()
         body = request._request.body
-        BareCallback.objects.create(
+        BareCallback._default_manager.create(
             account_id=1,
             delivery_key=request.headers["webhook-id"],
             body_hash=hashlib.sha256(body).digest(),

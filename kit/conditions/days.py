@@ -12,7 +12,7 @@ _FIRST_MONTH_DAY: Final = 101
 _LAST_MONTH_DAY: Final = 1231
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen: one is made for every payment and rule.
 class Clock:
     """The moment of judging, and the zone whose days count."""
 

@@ -42,6 +42,9 @@ class Verdict:
     failed: tuple[Leaf, ...] = ()
 
 
+_YES: Final = Verdict(is_match=True)
+
+
 def matches(
     tree: Tree,
     facts: Mapping[str, Any],
@@ -57,11 +60,11 @@ def matches(
     judge = _Judge(facts, Clock(now, zone))
     group = parse(tree, registry)
     if judge.holds(group):
-        return Verdict(is_match=True)
+        return _YES
     return Verdict(is_match=False, failed=tuple(judge.blame(group, wanted=True)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen: one is made for every payment and rule.
 class _Judge:
     facts: Mapping[str, Any]
     clock: Clock
