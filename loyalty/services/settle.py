@@ -77,7 +77,8 @@ def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
         return 0
     place(rows)
     # What lapsed by now is gone before anything is taken, whether or not the hourly job has run.
-    expire_for([row.member_id for row in rows if row.kind != Transaction.Kind.PAYMENT], now=now)
+    taken = [row for row in rows if row.kind != Transaction.Kind.PAYMENT]
+    expire_for([row.member_id for row in taken if row.member_id], now=now)
     docket = gather(rows, now=now)
     docket.cases = _park_those_that_wait(docket)
     rulings = [rule_on(case, docket) for case in docket.cases]

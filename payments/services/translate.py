@@ -107,7 +107,7 @@ def _entry(callback: Callback, notice: Notice) -> Entry:
 
 def _set_conflicts_apart(booked: Booked) -> None:
     """The same effect with another amount: the first one stands, and staff see the second."""
-    pks = {entry.callback_id for entry in booked.conflicting}
+    pks = {entry.callback_id for entry in booked.conflicting if entry.callback_id}
     if pks:
         Callback.objects.filter(pk__in=pks).update(
             outcome="conflict", due_at=F("received_at"), waiting_for=CONFLICT
