@@ -33,13 +33,20 @@ def encryption_keys(given: list[str], data_dir: Path, *, is_production: bool) ->
     keys = {}
     for entry in entries:
         name, _, encoded = entry.partition(":")
-        key = base64.b64decode(encoded)
+        key = _decoded(encoded)
         if not name or len(key) != 32:
             raise ImproperlyConfigured(
                 "ENCRYPTION_KEYS wants entries of the form name:base64-of-32-random-bytes."
             )
         keys[name] = key
     return keys
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def _new_key() -> str:
