@@ -67,13 +67,19 @@ def measure(merchant: Merchant, owner: Connection, *, rows: int) -> Result:
     rules = Rule.objects.count()
     _store(merchant, rows, now=timezone.now())
     owner.execute("VACUUM ANALYZE")
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     _drain()
     road = rows / (time.perf_counter() - started)
+    own_time = (time.process_time() - worked) / rows * 1000
     plain = _plain_rate(merchant, owner, rows=rows)
     return Result(
         name=f"backlog: {rows:,} callbacks to points, {rules} rules, one process",
-        figures={"payments_per_s": road, "plain_sql_per_s": plain, "ratio": road / plain},
+        figures={
+            "payments_per_s": road,
+            "plain_sql_per_s": plain,
+            "ratio": road / plain,
+            "own CPU ms each": own_time,  # Says more than the rate where others use the machine.
+        },
         wanted=f"≥ {_FLOOR:,.0f} payments/s",
         is_met=road >= _FLOOR,
     )

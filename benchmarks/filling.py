@@ -52,7 +52,8 @@ _STATEMENTS = (
     INSERT INTO loyalty_award
         (id, transaction_id, member_id, points, forgiven, spend, paid_at, booked_at, facts, why)
     SELECT pg_temp.key('a', n), pg_temp.key('t', n), member, amount, 0, amount, at, at,
-        '{"facts": {"tier": "basic"}, "rules": [], "caps": {}, "rate": "1", "multiplier": "1"}',
+        jsonb_build_object('facts', '{}'::jsonb, 'verdicts', '{}'::jsonb, 'rules', '[]'::jsonb,
+            'caps', '{}'::jsonb, 'multiplier', '1', 'rate', '1', 'on', at::date::text),
         jsonb_build_array(jsonb_build_object('outcome', 'applied', 'points', amount))
     FROM past
     """,
