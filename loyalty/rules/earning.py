@@ -118,15 +118,21 @@ def earn(basket: Basket, candidates: Sequence[Candidate]) -> Earning:
 
 
 def remaining(
-    amount: Decimal, *, totals: Sequence[Decimal], singles: Sequence[Decimal], back: Decimal
+    amount: Decimal,
+    *,
+    totals: Sequence[Decimal],
+    singles: Sequence[Decimal],
+    back: Decimal,
+    charged_back: Decimal = Decimal(0),
 ) -> Decimal:
     """What remains of a payment of `amount`.
 
     totals:  refunds so far, as some platforms state them; the largest counts
-    singles: refunds and chargebacks one by one; where a platform sends both, they do not add up
+    singles: refunds one by one; where a platform sends both, they do not add up
     back:    what failed refunds and won disputes returned
+    charged_back: disputes, which no total of refunds contains
     """
-    taken = max([sum(singles, Decimal(0)), *totals])
+    taken = max([sum(singles, Decimal(0)), *totals]) + charged_back
     return min(max(amount - taken + back, Decimal(0)), amount)
 
 

@@ -4,22 +4,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from kit.conditions import matches
-from kit.money import CurrencyMismatch, Money
+from kit.money import Money
 from loyalty.conditions import PAYMENT
 from loyalty.models import Award, CapUse
-from loyalty.rules.earning import Basket, Candidate, Earning, earn, remaining
+from loyalty.rules.earning import CATEGORY, Basket, Candidate, Earning, earn, remaining
 from loyalty.rules.periods import local_day
 from loyalty.rules.snapshots import freeze, thaw
 from loyalty.services.cases import Case, Docket, Kind, facts_of, reporting
 from loyalty.services.rules import Version, versions_at
 from payments.models import Transaction
 
+# Beyond lies a till that counts cents as dollars; the ledger's columns end not far behind.
+_MOST_POINTS: Final = 10**9
+_LARGEST_BALANCE: Final = 2**31 - 1
+_MOST_SPEND: Final = Decimal(10) ** 13
 
-class OtherCurrency(CurrencyMismatch):
+
+class CannotRule(ValueError):
+    """The fault is in the fact itself: it is set aside for staff, and holds up nobody else."""
+
+
+class OtherCurrency(CannotRule):
     """A refund in another currency than its payment: staff have to look."""
+
+
+class AbsurdAmount(CannotRule):
+    """More than anybody ever spent or earned in one payment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Ruling:
 
 
 def rule_on(case: Case, docket: Docket) -> Ruling:
-    """What the case's fact earns or takes back; raises OtherCurrency."""
+    """What the case's fact earns or takes back; raises CannotRule, and then nothing changed."""
     return _rule_on_payment(case, docket) if case.is_payment else _rule_on_correction(case, docket)
 
 
@@ -53,13 +66,23 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
         "rate": str(rate),
         "on": day.isoformat(),
     }
+    if any(version.terms.kind == CATEGORY for version in versions):
+        # Where the goods were filed then; staff may file them elsewhere before a refund.
+        frozen["categories"] = docket.categories_of_goods[case.payment.pk]
     earning = _earn(case, docket, frozen, money=case.payment.money, corrections=[])
-    _use_caps(case, docket, earning.by_rule, day)
+    spend = reporting(case.payment.money, rate, docket.programme.currency).amount
+    if (
+        earning.points > _MOST_POINTS
+        or case.standing.balance + earning.points > _LARGEST_BALANCE
+        or spend > _MOST_SPEND
+    ):
+        raise AbsurdAmount(f"{earning.points} points of {case.payment.money} cannot be booked.")
+    _use_caps(case, docket, earning.by_rule, frozen)
     award = Award(
         transaction=case.row,
         member_id=case.standing.pk,
         points=earning.points,
-        spend=reporting(case.payment.money, rate, docket.programme.currency).amount,
+        spend=spend,
         paid_at=case.payment.occurred_at,
         booked_at=docket.now,
         facts=frozen,
@@ -87,7 +110,7 @@ def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
             rule: earned_after.by_rule.get(rule, 0) - points
             for rule, points in earned_before.by_rule.items()
         },
-        date.fromisoformat(frozen["on"]),
+        frozen,
     )
     change = earned_after.points - case.net
     forgiven = _forgiven(case, change)
@@ -115,16 +138,15 @@ def _forgiven(case: Case, change: int) -> int:
 
 
 def _what_remains(payment: Transaction, corrections: list[Transaction]) -> Money:
-    taken = [row for row in corrections if row.kind != Kind.REVERSAL]
-    return Money(
-        remaining(
-            payment.amount,
-            totals=[row.amount for row in taken if row.is_total],
-            singles=[row.amount for row in taken if not row.is_total],
-            back=sum((r.amount for r in corrections if r.kind == Kind.REVERSAL), Decimal(0)),
-        ),
-        payment.currency,
+    refunds = [row for row in corrections if row.kind == Kind.REFUND]
+    left = remaining(
+        payment.amount,
+        totals=[row.amount for row in refunds if row.is_total],
+        singles=[row.amount for row in refunds if not row.is_total],
+        back=sum((r.amount for r in corrections if r.kind == Kind.REVERSAL), Decimal(0)),
+        charged_back=sum((r.amount for r in corrections if r.kind == Kind.CHARGEBACK), Decimal(0)),
     )
+    return Money(left, payment.currency)
 
 
 def _earn(
@@ -211,10 +233,14 @@ def _caps_left(case: Case, versions: list[Version], docket: Docket, day: date) -
     return left
 
 
-def _use_caps(case: Case, docket: Docket, by_rule: Mapping[int, int], day: date) -> None:
-    capped = {v.terms.rule for v in docket.versions if v.terms.cap_per_day is not None}
+def _use_caps(
+    case: Case, docket: Docket, by_rule: Mapping[int, int], frozen: Mapping[str, Any]
+) -> None:
+    """Only rules that were capped when the payment was settled: a refund gives back to the cap
+    what its payment took of it, and nothing where a cap came later."""
+    day = date.fromisoformat(frozen["on"])
     for rule, points in by_rule.items():
-        if rule in capped and points:
+        if str(rule) in frozen["caps"] and points:
             key = (case.standing.pk, rule, day)
             use = docket.cap_uses.setdefault(
                 key, CapUse(member_id=case.standing.pk, rule_id=rule, on=day)

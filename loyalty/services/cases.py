@@ -70,6 +70,7 @@ class Docket:
     versions_by_id: Mapping[str, Version]
     amounts_by_category: Mapping[UUID, Mapping[str, Decimal]]
     line_totals: Mapping[UUID, Decimal]
+    categories_of_goods: Mapping[UUID, Mapping[str, Sequence[str]]]  # By transaction and product.
     cap_uses: dict[tuple[UUID, int, Any], CapUse]
 
     @property
@@ -83,7 +84,7 @@ def gather(rows: Sequence[Transaction], *, now: datetime) -> Docket:
     cases = _open_cases(rows)
     _pin_rates(cases, programme)
     _recall_awards(cases)
-    amounts, totals = _amounts_by_category(cases)
+    amounts, totals, goods = _amounts_by_category(cases)
     versions = all_versions()
     return Docket(
         programme=programme,
@@ -93,6 +94,7 @@ def gather(rows: Sequence[Transaction], *, now: datetime) -> Docket:
         versions_by_id=by_id(versions),
         amounts_by_category=amounts,
         line_totals=totals,
+        categories_of_goods=goods,
         cap_uses=_cap_uses(cases, versions, ZoneInfo(programme.zone)),
     )
 
@@ -178,22 +180,35 @@ def _recall_awards(cases: Iterable[Case]) -> None:
 
 def _amounts_by_category(
     cases: Iterable[Case],
-) -> tuple[Mapping[UUID, Mapping[str, Decimal]], Mapping[UUID, Decimal]]:
-    """What each transaction's lines come to: by category (its ancestors' too), and in all."""
-    wanted = {row.pk for case in cases for row in (case.payment, case.row, *case.earlier)}
+) -> tuple[
+    Mapping[UUID, Mapping[str, Decimal]],
+    Mapping[UUID, Decimal],
+    Mapping[UUID, Mapping[str, Sequence[str]]],
+]:
+    """What each transaction's lines come to: by category (its ancestors' too), and in all; and the
+    categories of each product, those of a correction as they were when its payment was settled."""
+    then = {
+        row.pk: case.award.facts.get("categories", {}) if case.award else {}
+        for case in cases
+        for row in (case.payment, case.row, *case.earlier)
+    }
     lines = list(
-        Line.objects.filter(transaction_id__in=wanted).values_list(
-            "transaction_id", "product__category_id", "amount"
+        Line.objects.filter(transaction_id__in=then).values_list(
+            "transaction_id", "product_id", "product__category_id", "amount"
         )
     )
     ancestors = _ancestors() if lines else {}
     amounts: dict[UUID, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     totals: dict[UUID, Decimal] = defaultdict(Decimal)
-    for transaction_id, category_id, amount in lines:
+    goods: dict[UUID, dict[str, Sequence[str]]] = defaultdict(dict)
+    for transaction_id, product_id, category_id, amount in lines:
         totals[transaction_id] += amount
-        for code in ancestors.get(category_id, ()):
+        now = ancestors.get(category_id, ())
+        codes = then[transaction_id].get(str(product_id), now)
+        goods[transaction_id][str(product_id)] = codes
+        for code in codes:
             amounts[transaction_id][code] += amount
-    return amounts, totals
+    return amounts, totals, goods
 
 
 def _ancestors() -> dict[int | None, tuple[str, ...]]:

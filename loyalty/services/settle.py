@@ -18,7 +18,7 @@ from kit.drain import Queue, drain
 from kit.work import IS_DUE, REPAIR, hold_keys
 from loyalty.models import Award, Standing, Transfer
 from loyalty.rules.periods import lapse_instant, local_day
-from loyalty.services.awards import Ruling, rule_on
+from loyalty.services.awards import CannotRule, Ruling, rule_on
 from loyalty.services.cases import Case, Docket, gather, place
 from loyalty.services.expire import expire_for
 from loyalty.services.ledger import Posting, open_accounts, post
@@ -81,8 +81,7 @@ def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
     expire_for([row.member_id for row in taken if row.member_id], now=now)
     docket = gather(rows, now=now)
     docket.cases = _park_those_that_wait(docket)
-    rulings = [rule_on(case, docket) for case in docket.cases]
-    _book(rulings, docket)
+    _book(_rule(docket), docket)
     return len(rows)
 
 
@@ -97,6 +96,20 @@ def _park_those_that_wait(docket: Docket) -> list[Case]:
     update_many(waiting, ["waiting_for"])
     parked = {row.pk for row in waiting}
     return [case for case in docket.cases if case.row.pk not in parked]
+
+
+def _rule(docket: Docket) -> list[Ruling]:
+    """Rule on each case; those that nobody can rule on wait for staff, however many they are: they
+    are no sign of a bug of ours, for which draining would stop the stage."""
+    rulings, unruly = [], []
+    for case in docket.cases:
+        try:
+            rulings.append(rule_on(case, docket))
+        except CannotRule as problem:
+            case.row.waiting_for, case.row.error = REPAIR, str(problem)
+            unruly.append(case.row)
+    update_many(unruly, ["waiting_for", "error"])
+    return rulings
 
 
 def _wait_for_rates(docket: Docket, waiting: list[Transaction]) -> None:

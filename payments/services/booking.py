@@ -180,13 +180,15 @@ def _find_originals(rows: Sequence[Transaction]) -> None:
 
 
 def _stored_payments(corrections: Sequence[Transaction]) -> list[Transaction]:
-    return list(
-        Transaction.objects.filter(
-            kind=Kind.PAYMENT,
-            account_id__in={row.account_id for row in corrections},
-            payment_ref__in={row.payment_ref for row in corrections},
-        )
+    payments = Transaction.objects.filter(
+        kind=Kind.PAYMENT,
+        account_id__in={row.account_id for row in corrections},
+        payment_ref__in={row.payment_ref for row in corrections},
     )
+    # Whoever links such a payment waits until these corrections can be seen, and gives them too.
+    unmatched_ones = payments.filter(member=None).order_by("pk")
+    list(unmatched_ones.select_for_update(no_key=True).values_list("pk"))
+    return list(payments)
 
 
 def _await(row: Transaction, key: str) -> None:

@@ -10,7 +10,7 @@ from kit.work import hold_keys
 from members.models import Event, Identity, Member
 from members.services import add_identity, record_events
 from payments.models import Transaction
-from payments.services.booking import payment_key, unmatched
+from payments.services.booking import unmatched
 
 
 def link_transactions(
@@ -70,19 +70,25 @@ def match_all_waiting() -> int:
               AND (row.id = known.id OR row.original_id = known.id)
             """
         )
-        return int(cursor.rowcount)
+        matched = int(cursor.rowcount)
+        # Refunds that were being booked in that moment.
+        cursor.execute(
+            """
+            UPDATE payments_transaction AS row
+            SET member_id = payment.member_id, waiting_for = ''
+            FROM payments_transaction AS payment
+            WHERE row.waiting_for = 'member' AND row.member_id IS NULL
+              AND payment.id = row.original_id AND payment.member_id IS NOT NULL
+            """
+        )
+        return matched + int(cursor.rowcount)
 
 
 def _give(which: Q, member: Member) -> int:
     """Payments, and what was taken back of them: a refund follows its payment."""
-    found = list(
-        Transaction.objects.filter(unmatched(), which, original=None).values_list(
-            "pk", "account_id", "payment_ref"
-        )
-    )
-    # Who books a refund in this moment holds the same lock: it sees the member, or we see it.
-    hold_keys([payment_key(account, payment_ref) for _, account, payment_ref in found])
-    payments = [pk for pk, _, _ in found]
+    waiting = Transaction.objects.filter(unmatched(), which, original=None).order_by("pk")
+    # Locked, so that the next statement sees the refunds that were being booked in this moment.
+    payments = list(waiting.select_for_update(no_key=True).values_list("pk", flat=True))
     rows = Transaction.objects.filter(unmatched()).filter(
         Q(pk__in=payments) | Q(original__in=payments)
     )
