@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from kit.crypto import EncryptedTextField
@@ -11,7 +12,7 @@ from kit.money import DECIMAL_PLACES, MAX_DIGITS
 from kit.names import Named
 from kit.work import Work
 from loyalty.models import Coupon, CouponType, Tier
-from members.models import LANGUAGES, Event, Member
+from members.models import LANGUAGES, Consent, Event, Member
 
 
 class Campaign(Named):
@@ -189,4 +190,8 @@ class Message(Work):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} {self.queued_at:%Y-%m-%d %H:%M}"  # Subjects hold names.
+        """Subjects hold names."""
+        return f"{self.channel_in_words()} {localtime(self.queued_at):%Y-%m-%d %H:%M}"
+
+    def channel_in_words(self) -> str:
+        return str(Consent.Channel(self.channel).label)

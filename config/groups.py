@@ -5,6 +5,7 @@ from typing import Final
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_noop
 
 _LOOK: Final = "view"
 _EDIT: Final = "view add change"
@@ -25,7 +26,7 @@ _VERBS: Final = {
 
 # Group → what it may do: "<app>.<verb>_<model>", several verbs at once before the underscore.
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "Marketing": (
+    gettext_noop("Marketing"): (
         f"campaigns.{_EDIT} campaign",
         f"campaigns.{_EDIT} campaigntext",
         "campaigns.delete campaigntext",
@@ -37,7 +38,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         f"payments.{_EDIT} category product",
         f"payments.{_LOOK} transaction",
     ),
-    "Store manager": (
+    gettext_noop("Store manager"): (
         f"members.{_EDIT} member",
         f"members.{_LOOK} event consent region store",
         "members.see personal_data",
@@ -49,12 +50,12 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "payments.link transaction",
         f"campaigns.{_LOOK} campaign message",
     ),
-    "Cashier": (
+    gettext_noop("Cashier"): (
         "members.view add member",
         f"loyalty.{_LOOK} coupon coupontype tier",
         "loyalty.redeem coupon",
     ),
-    "Finance": (
+    gettext_noop("Finance"): (
         f"payments.{_LOOK} account callback conflict rejection transaction product category",
         "payments.view add rate",
         "payments.replay callback",
@@ -63,7 +64,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         f"members.{_LOOK} member event region store programme",
         "members.export rows",
     ),
-    "Administrator": (),  # Everything.
+    gettext_noop("Administrator"): (),  # Everything.
 }
 
 

@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "import_export",
     "django_celery_beat",
     "csp",
-    "axes",
+    "config.admin_apps.SignInsConfig",
     "kit",
     "members",
     "payments",
@@ -127,6 +127,7 @@ LANGUAGES = [("zh-hant", "繁體中文"), ("zh-hans", "简体中文"), ("en", "E
 LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "packages"]
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = env("TIME_ZONE", default="Asia/Hong_Kong")
 
 STATIC_URL = "static/"
@@ -209,13 +210,16 @@ UNFOLD = {
     "SITE_HEADER": _("Regulars"),
     "SITE_SUBHEADER": _("From payments to regulars"),
     "SITE_SYMBOL": "loyalty",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "/static/config/favicon.svg"}
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": SIDEBAR,
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "STYLES": ["/static/config/admin.css"],
-    "SCRIPTS": ["/static/config/charts.js"],
+    "SCRIPTS": ["/static/config/charts.js", "/static/config/labels.js"],
     "COMMAND": {"search_models": False, "search_callback": "config.search.search"},
 }
 

@@ -30,8 +30,8 @@ from kit.spreadsheets import AnySheet, write_xlsx
 ENCODINGS = [
     ("", gettext_lazy("Find out by itself")),
     ("utf-8", "UTF-8"),
-    ("big5hkscs", "Big5 / Big5-HKSCS (繁體)"),
-    ("gb18030", "GB18030 / GBK (简体)"),
+    ("big5hkscs", gettext_lazy("Big5 / Big5-HKSCS (Hong Kong, Taiwan)")),
+    ("gb18030", gettext_lazy("GB18030 / GBK (mainland China)")),
 ]
 
 

@@ -38,7 +38,7 @@ class MessageAdmin(FactAdmin):
     fields = [
         "campaign",
         "member",
-        "channel",
+        "shown_channel",
         "language",
         "state",
         "shown_reason",
@@ -48,7 +48,7 @@ class MessageAdmin(FactAdmin):
         "error",
         "as_sent",
     ]
-    readonly_fields = ["campaign", "shown_reason", "as_sent"]
+    readonly_fields = ["campaign", "shown_channel", "shown_reason", "as_sent"]
     export_fields = ["queued_at", "member__code", "channel", "language", "state", "reason"]
 
     def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -80,6 +80,10 @@ class MessageAdmin(FactAdmin):
     )
     def shown_state(self, message: Message) -> tuple[str, str]:
         return message.state, str(message.get_state_display())
+
+    @display(description=gettext_lazy("channel"))
+    def shown_channel(self, message: Message) -> str:
+        return message.channel_in_words()
 
     @display(description=gettext_lazy("reason"))
     def shown_reason(self, message: Message) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -18,7 +19,8 @@ from django_celery_beat.models import (
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from kit.admin import BaseAdmin, FactAdmin
+from config.admin.rights import GroupsField, RightsField, group_in_words, rights
+from kit.admin import BaseAdmin, FactAdmin, display
 from kit.scope import HEADQUARTERS
 
 _FOREIGN = [
@@ -59,6 +61,15 @@ class StaffAdmin(BaseAdmin, UserAdmin[User]):
             return self.get_object(request, str(getattr(row, "pk", row))) is not None
         return super().is_in_scope(request, row)
 
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "groups":
+            kwargs["form_class"] = GroupsField
+        if db_field.name == "user_permissions":
+            kwargs |= {"queryset": rights(), "form_class": RightsField}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         dates = ["last_login", "date_joined"]
         guarded = [] if request.user.is_superuser else ["is_superuser", "user_permissions"]
@@ -68,18 +79,18 @@ class StaffAdmin(BaseAdmin, UserAdmin[User]):
 @admin.register(Group)
 class StaffGroupAdmin(BaseAdmin, GroupAdmin):
     scope = HEADQUARTERS
-    list_display = ["name"]
+    list_display = ["shown_name"]
     filter_horizontal = ["permissions"]
+
+    @display(description=gettext_lazy("name"), ordering="name")
+    def shown_name(self, group: Group) -> str:
+        return group_in_words(group)
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
     ) -> Any:
-        """Only rights that our product asks about: a hundred others would hide them."""
         if db_field.name == "permissions":
-            apps = ["members", "payments", "loyalty", "campaigns", "auth", "django_celery_beat"]
-            kwargs["queryset"] = Permission.objects.filter(
-                content_type__app_label__in=apps
-            ).select_related("content_type")
+            kwargs |= {"queryset": rights(), "form_class": RightsField}
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 

@@ -3,29 +3,18 @@
 import ast
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
-from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from django.utils.translation.template import templatize
 
 # By context and text (or singular and plural): the files that hold the sentence.
 Sentences = dict[tuple[str | None, str | tuple[str, str]], list[tuple[str, int]]]
 
+LANGUAGES = ("zh_Hant", "zh_Hans")
 _OUR_FOLDERS = ("kit", "members", "payments", "loyalty", "campaigns", "config", "templates")
-# Packages whose words staff meet in the admin, and what of them we do not use.
-_PACKAGES = {
-    "unfold": {"contrib", "templates/unfold_crispy"},
-    "unfold.contrib.filters": set[str](),
-    "unfold.contrib.forms": set[str](),
-    "unfold.contrib.import_export": set[str](),
-    "import_export": set[str](),
-    "django_celery_beat": {"management", "tests"},
-    "axes": {"management"},
-}
 _LAZY = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _KEYWORDS = DEFAULT_KEYWORDS | {f"{name}_lazy": spec for name, spec in _LAZY.items()}
 _KEYWORDS |= {"gettext_noop": None, "npgettext_lazy": ((1, "c"), 2, 3)}
@@ -42,20 +31,8 @@ def find(root: Path) -> Sentences:
     for folder in _OUR_FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             name = str(path.relative_to(root))
-            for context, message in _in_file(path):
+            for context, message in in_file(path):
                 found.setdefault((context, message), []).append((name, 1))
-    return found
-
-
-def find_in_packages(known: Sentences) -> Sentences:
-    """Theirs, but for those that are `known` to us already or that Django translates itself."""
-    said = {(context, _singular(message)) for context, message in known} | set(_from_django())
-    found: Sentences = {}
-    for package, unused in _PACKAGES.items():
-        for path, name in _files_of(package, unused):
-            for context, message in _in_file(path):
-                if (context, _singular(message)) not in said:
-                    found.setdefault((context, message), []).append((name, 1))
     return found
 
 
@@ -69,7 +46,7 @@ def read(path: Path, language: str) -> Catalog:
 def compare(ours: Sentences, catalogue: Catalog) -> Iterator[str]:
     """What is wrong, one line each."""
     for (context, message), places in ours.items():
-        entry = catalogue.get(_singular(message), context)
+        entry = catalogue.get(singular(message), context)
         if entry is None:
             yield f"{places[0][0]}: missing: {message!r}"
         elif trouble := _trouble(entry):
@@ -89,33 +66,11 @@ def _trouble(entry: Message) -> str:
     return ""
 
 
-def _singular(message: str | tuple[str, str]) -> str:
+def singular(message: str | tuple[str, str]) -> str:
     return message if isinstance(message, str) else message[0]
 
 
-def _root_of(package: str) -> Path:
-    spec = find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
-
-
-def _files_of(package: str, unused: set[str]) -> Iterator[tuple[Path, str]]:
-    root = _root_of(package)
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if not any(name.startswith(f"{folder}/") for folder in unused):
-            yield path, f"{package.replace('.', '/')}/{name}"
-
-
-def _from_django() -> Iterator[tuple[str | None, str]]:
-    for path in _root_of("django").glob("**/locale/zh_Hant/LC_MESSAGES/django.mo"):
-        with path.open("rb") as file:
-            for entry in read_mo(file):
-                yield entry.context, entry.id if isinstance(entry.id, str) else entry.id[0]
-
-
-def _in_file(path: Path) -> Iterator[tuple[str | None, str | tuple[str, str]]]:
+def in_file(path: Path) -> Iterator[tuple[str | None, str | tuple[str, str]]]:
     if path.suffix == ".py" and "migrations" not in path.parts:
         with path.open("rb") as file:
             for _, message, _, context in extract("python", file, keywords=_KEYWORDS):

@@ -36,7 +36,7 @@ class RateForm(forms.ModelForm[Rate]):
 @admin.register(Rate)
 class RateAdmin(FactAdmin):
     scope = EVERYBODY
-    list_display = ["currency", "valid_from", "shown_rate", "source", "entered_at"]
+    list_display = ["currency", "valid_from", "shown_rate", "shown_source", "entered_at"]
     list_filter = ["currency"]
     search_fields = ["currency"]
     form = RateForm
@@ -73,3 +73,7 @@ class RateAdmin(FactAdmin):
     def shown_rate(self, rate: Rate) -> str:
         currency: str = rate.counts_in  # type: ignore[attr-defined]
         return f"1 {rate.currency} = {rate.rate.normalize():f} {currency}"
+
+    @display(description=gettext_lazy("source"), ordering="source")
+    def shown_source(self, rate: Rate) -> str:
+        return _("staff") if rate.source == "staff" else rate.source

@@ -8,9 +8,7 @@ from babel.messages.pofile import write_po
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.local import sentences
-
-LANGUAGES = ("zh_Hant", "zh_Hans")
+from config.local import package_sentences, sentences
 
 
 class Command(BaseCommand):
@@ -25,11 +23,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         ours = sentences.find(settings.BASE_DIR)
-        packages = sentences.find_in_packages(ours)
+        home, packages = settings.LOCALE_PATHS
+        catalogues = [
+            (home, "django", ours),
+            (packages, "django", package_sentences.find_in_packages(ours)),
+            (packages, "djangojs", package_sentences.find_in_scripts()),
+        ]
         troubles: list[str] = []
-        for folder, found in zip(settings.LOCALE_PATHS, (ours, packages), strict=True):
-            for language in LANGUAGES:
-                path = folder / language / "LC_MESSAGES" / "django.po"
+        for folder, domain, found in catalogues:
+            for language in sentences.LANGUAGES:
+                path = folder / language / "LC_MESSAGES" / f"{domain}.po"
                 if options["write"]:
                     _write(path, language, found)
                 catalogue = sentences.read(path, language)
@@ -38,7 +41,8 @@ class Command(BaseCommand):
             self.stderr.write(trouble)
         if troubles:
             raise CommandError(f"{len(troubles)} translations want attention.")
-        self.stdout.write(f"All {len(ours) + len(packages)} sentences are translated.")
+        count = sum(len(found) for _folder, _domain, found in catalogues)
+        self.stdout.write(f"All {count} sentences are translated.")
 
 
 def _write(path: Path, language: str, found: sentences.Sentences) -> None:
@@ -57,7 +61,7 @@ def _write(path: Path, language: str, found: sentences.Sentences) -> None:
         fuzzy=False,
     )
     for (context, message), places in found.items():
-        known = before.get(message if isinstance(message, str) else message[0], context)
+        known = before.get(sentences.singular(message), context)
         text, flags = (known.string, known.flags) if known else ("", set[str]())
         after.add(message, text, locations=places, flags=flags, context=context)
     path.parent.mkdir(parents=True, exist_ok=True)
