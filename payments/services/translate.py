@@ -11,7 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from kit.drain import Queue, drain
 from kit.work import IS_DUE, REPAIR
-from payments.models import Callback, CallbackBody, Transaction
+from payments.models import Account, Callback, CallbackBody, Transaction
 from payments.providers import all_providers
 from payments.providers.base import Ignored, MalformedPayload, Notice
 from payments.services.bodies import unseal
@@ -52,10 +52,11 @@ def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
 
 def _translate(keys: Sequence[UUID], now: datetime) -> int:
     """One batch, whatever its size, in a fixed number of queries."""
-    callbacks = Callback.objects.filter(pk__in=keys).select_related("account")
+    callbacks = list(Callback.objects.filter(pk__in=keys).order_by("due_at", "pk"))
+    _attach_accounts(callbacks)
     entries: list[Entry] = []
     outcomes: dict[str, list[UUID]] = defaultdict(list)
-    for callback, reading in _read(list(callbacks.order_by("due_at", "pk"))):
+    for callback, reading in _read(callbacks):
         if isinstance(reading, MalformedPayload):
             _park(callback.pk, str(reading), 1)
         elif isinstance(reading, Ignored):
@@ -72,17 +73,23 @@ def _translate(keys: Sequence[UUID], now: datetime) -> int:
     return len(keys)
 
 
+def _attach_accounts(callbacks: Sequence[Callback]) -> None:
+    """There are few; a join would make each anew, and unseal its secrets, for every callback."""
+    accounts = Account.objects.defer("secrets").in_bulk({row.account_id for row in callbacks})
+    for callback in callbacks:
+        callback.account = accounts[callback.account_id]
+
+
 def _read(
     callbacks: Sequence[Callback],
 ) -> Iterator[tuple[Callback, list[Notice] | Ignored | MalformedPayload]]:
     oldest = min((callback.received_at for callback in callbacks), default=None)
-    bodies = {
-        body.callback_id: body.sealed
-        for body in CallbackBody.objects.filter(
+    bodies = dict(
+        CallbackBody.objects.filter(
             callback_id__in=[callback.pk for callback in callbacks],
             received_at__gte=oldest,  # So that old partitions are not searched.
-        )
-    }
+        ).values_list("callback_id", "sealed")
+    )
     for callback in callbacks:
         provider = all_providers()[callback.account.provider]
         if callback.pk not in bodies:
