@@ -12,9 +12,11 @@ from kit.money import Money
 from loyalty.models import Award, Coupon, Standing
 from members.links import page_url
 from members.models import Member
+from members.services import members_with_consent
 from payments.models import Transaction
 
 _PATIENCE: Final = 20.0
+_LATEST: Final = 50
 _AFTERMATH: Final = 1.5  # Coupons and messages follow the points a little later.
 
 
@@ -28,18 +30,24 @@ class Look:
 
 
 def choose_member(code: str = "") -> Member:
-    """The member with that number, or the one who bought last; raises NoTill."""
-    members = Member.objects.select_related("standing")
+    """The member with that number; else of the latest buyers one who agreed to offers and has
+    tiers to climb, so that there is something to see. Raises NoTill."""
+    members = Member.objects.select_related("standing__tier")
     if code:
         found = members.filter(code=code).first()
     else:
-        found = (
-            members.filter(standing__payments__gt=0).order_by("-standing__last_paid_at").first()
-        )
-    found = found or (None if code else members.order_by("-joined_at").first())
+        buyers = members.filter(standing__payments__gt=0).order_by("-standing__last_paid_at")
+        latest = list(buyers[:_LATEST]) or list(members.order_by("-joined_at")[:1])
+        agreed = members_with_consent(member.pk for member in latest)
+        found = min(latest, key=lambda each: (each.pk not in agreed, _rank(each)), default=None)
     if found is None:
         raise NoTill("There is no such member. Find one in the admin under Members.")
     return found
+
+
+def _rank(member: Member) -> int:
+    standing: Standing | None = getattr(member, "standing", None)
+    return standing.tier.rank if standing and standing.tier else 0
 
 
 def look_at(member: Member) -> Look:
