@@ -3,9 +3,13 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+from zoneinfo import ZoneInfo
 
+from babel import Locale
+from babel.dates import get_timezone_name
 from django import forms
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.checks import CheckMessage, Error, register
 from django.core.paginator import Paginator
@@ -13,6 +17,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import get_language
 from import_export.admin import ExportMixin
 from import_export.resources import modelresource_factory
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as UnfoldAdmin
     from django.contrib.admin import StackedInline as UnfoldStacked
     from django.contrib.admin import TabularInline as UnfoldTabular
+    from django.contrib.admin.views.main import ChangeList as AnyChangeList
 
     AnyAdmin = UnfoldAdmin[Any]
     AnyStacked = UnfoldStacked[Any, Any]
@@ -36,6 +42,7 @@ else:
     from unfold.admin import ModelAdmin as AnyAdmin
     from unfold.admin import StackedInline as AnyStacked
     from unfold.admin import TabularInline as AnyTabular
+    from unfold.views import ChangeList as AnyChangeList
 
 SEE_PERSONAL_DATA: Final = "members.see_personal_data"
 EXPORT_ROWS: Final = "members.export_rows"
@@ -83,6 +90,12 @@ class PlainDecimalField(forms.DecimalField):
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no further than MOST_COUNTED: a million rows open as fast as a few."""
 
+    template_name = "admin/parts/pages.html"
+
+    @property
+    def is_capped(self) -> bool:
+        return bool(self.count >= MOST_COUNTED)
+
     @cached_property
     def count(self) -> int:
         rows = self.object_list
@@ -91,10 +104,38 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return rows.order_by()[:MOST_COUNTED].count()
 
 
-class ScopedChoices:
-    """Related objects are offered, and accepted, only within the scope of who asks."""
+class PlainChangeList(AnyChangeList):
+    """A list that is neither filtered nor searched needs no "show all" beside its title."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+
+
+def zone_in_words() -> str:
+    """The zone in which forms are read and written, as in `Hong Kong Time`."""
+    zone: str = settings.TIME_ZONE
+    if "/" not in zone:
+        return zone
+    locale = Locale.parse((get_language() or "en").replace("-", "_"))
+    return str(get_timezone_name(ZoneInfo(zone), locale=locale))
+
+
+class ScopedFields:
+    """Fields of forms and inlines: plain figures, instants with their zone, and related objects
+    offered, and accepted, only within the scope of who asks."""
 
     admin_site: admin.AdminSite
+    formfield_overrides: Any = {models.DecimalField: {"form_class": PlainDecimalField}}
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if isinstance(db_field, models.DateTimeField):
+            words = [str(db_field.help_text), zone_in_words()]
+            kwargs.setdefault("help_text", " ".join(filter(None, words)))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
 
     def get_field_queryset(
         self, db: str | None, db_field: models.Field[Any, Any], request: HttpRequest
@@ -118,12 +159,13 @@ class RelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
         return [(row.pk, str(row)) for row in related.get_queryset(request)[:500]]
 
 
-class BaseAdmin(ScopedChoices, ExportMixin, AnyAdmin):  # type: ignore[misc]
+class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
     """Every admin class of the product. `scope` must be named; a system check looks."""
 
     scope: ClassVar[Scoping | None] = None
     export_fields: ClassVar[Sequence[str]] = ()  # None named: the list cannot be exported.
     personal_fields: ClassVar[Sequence[str]] = ()  # Read-only, or masked, without the permission.
+    has_history: ClassVar[bool] = True
 
     list_select_related: ClassVar[Any] = True
     list_per_page = PAGE_ROWS
@@ -132,7 +174,6 @@ class BaseAdmin(ScopedChoices, ExportMixin, AnyAdmin):  # type: ignore[misc]
     compressed_fields = True
     warn_unsaved_form = True
     list_filter_submit = True
-    formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
     formats = [SafeXLSX, SafeCSV]
     export_form_class = ExportForm
 
@@ -164,6 +205,21 @@ class BaseAdmin(ScopedChoices, ExportMixin, AnyAdmin):  # type: ignore[misc]
         if row is not None:
             row.viewer_sees_personal_data = may_see_personal_data(request)
         return row
+
+    # Page
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return PlainChangeList
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        extra = {"show_history": self.has_history, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, extra)
 
     # Export
 
@@ -202,6 +258,7 @@ class FactAdmin(BaseAdmin):
     """Facts are looked at, searched and exported; the database refuses everything else."""
 
     warn_unsaved_form = False
+    has_history = False  # They never change.
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -213,12 +270,12 @@ class FactAdmin(BaseAdmin):
         return False
 
 
-class BaseTabular(ScopedChoices, AnyTabular):
+class BaseTabular(ScopedFields, AnyTabular):
     extra = 0
     hide_title = True
 
 
-class BaseStacked(ScopedChoices, AnyStacked):
+class BaseStacked(ScopedFields, AnyStacked):
     extra = 0
 
 

@@ -178,7 +178,7 @@ class RedeemView(ApiView):
                     "title": "Conflict",
                     "status": 409,
                     "code": "coupon_already_used",
-                    "detail": "This coupon was used on Nov. 21, 2026. …",
+                    "detail": "This coupon was used on 21 Nov 2026. …",
                 },
             ),
         ],
