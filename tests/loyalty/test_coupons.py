@@ -239,7 +239,7 @@ def test_it_says_what_is_missing_in_the_readers_language_and_zone() -> None:
             "This coupon needs a bill of at least HK$300.00. Add HK$60.00, or keep it for later."
         )
         assert str(late.value) == (
-            "This coupon could be used until Dec. 21, 2026. Look whether the member has another."
+            "This coupon could be used until 21 Dec 2026. Look whether the member has another."
         )
 
 
