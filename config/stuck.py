@@ -9,7 +9,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, Count, F, Func, Max, Min, QuerySet, Value
+from django.db.models import CharField, Count, F, Func, Min, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -23,6 +23,8 @@ from kit.work import IS_PARKED, REPAIR, Work, release
 from payments.wording import waiting_in_words
 
 RETRY: Final = "payments.replay_callback"
+# It waits because that is how it should be: nobody has to mend anything.
+WAITS_CALMLY: Final = Q(waiting_for="member") | Q(waiting_for__startswith="campaign:")
 SAMPLES: Final = 5
 CACHED_SECONDS: Final = 60
 
@@ -40,15 +42,18 @@ class Group:
     samples: list[tuple[str, str, str]]  # name, URL, error
     remedy: tuple[str, str] | None  # words, URL
     can_retry: bool
+    is_calm: bool
 
 
 def stuck_view(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _retry(request)
+    groups = [group for model in work_models() for group in groups_of(model, request)]
     context = {
         **admin.site.each_context(request),
         "title": _("Stuck"),
-        "groups": [group for model in work_models() for group in groups_of(model, request)],
+        "groups": [group for group in groups if not group.is_calm],
+        "calm": [group for group in groups if group.is_calm],
         "may_retry": request.user.has_perm(RETRY),
     }
     return TemplateResponse(request, "admin/stuck.html", context)
@@ -63,7 +68,9 @@ def stuck_count(request: HttpRequest) -> int:
     key = f"stuck:{request.user.pk}"
     kept: int | None = cache.get(key)
     if kept is None:
-        kept = sum(_parked(model, request).count() for model in work_models())
+        kept = sum(
+            _parked(model, request).exclude(WAITS_CALMLY).count() for model in work_models()
+        )
         cache.set(key, kept, CACHED_SECONDS)
     return kept
 
@@ -73,7 +80,7 @@ def groups_of(model: type[Work], request: HttpRequest) -> Iterable[Group]:
         _parked(model, request)
         .annotate(what=_part(1), detail=_part(2))
         .values("what", "detail")
-        .annotate(rows=Count("pk"), oldest=Min("due_at"), example=Max("waiting_for"))
+        .annotate(rows=Count("pk"), oldest=Min("due_at"), example=Min("waiting_for"))
         .order_by("-rows")
     )
     merged: dict[tuple[str, str], dict[str, Any]] = {}
@@ -93,7 +100,7 @@ def _group(
     rows = _parked(model, request).filter(waiting_for__startswith=prefix).order_by("due_at")
     return Group(
         model=model._meta.label_lower,
-        title=str(model._meta.verbose_name_plural),
+        title=_("Not matched yet") if what == "member" else str(model._meta.verbose_name_plural),
         reason=_reason(what, detail, found["example"]),
         count=found["rows"],
         oldest=found["oldest"],
@@ -101,6 +108,7 @@ def _group(
         samples=[(str(row), _change_url(row), row.error[:300]) for row in rows[:SAMPLES]],
         remedy=_remedy(what, detail, found["example"]),
         can_retry=what == REPAIR,
+        is_calm=what in {"member", "campaign"},
     )
 
 

@@ -26,7 +26,16 @@ class TransferAdmin(FactAdmin):
     search_fields = ["=debit__member__code", "=credit__member__code"]
     search_help_text = gettext_lazy("The whole member number")
     ordering = ["-booked_at"]
-    fields = ["kind", "points", "debit_side", "credit_side", "reason", "actor", "booked_at"]
+    fields = [
+        "kind",
+        "points",
+        "debit_side",
+        "credit_side",
+        "award",
+        "reason",
+        "actor",
+        "booked_at",
+    ]
     readonly_fields = ["debit_side", "credit_side"]
     export_fields = [
         "booked_at",
