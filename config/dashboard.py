@@ -7,17 +7,19 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.core.cache import cache
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from campaigns.models import Message
 from config import figures
+from config.cards import cards, counted
 from config.figures import Window
+from config.first_steps import first_steps
 from config.stuck import stuck_count
 from kit.money import Money
 from loyalty.models import Transfer
@@ -44,7 +46,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     for model, name, read in parts:
         if _may_see(request, model):
             context[name] = _shown(name, _kept(request, name, read), window)
-    context["cards"] = _cards(context)
+    context["cards"] = cards(context, window)
+    context["steps"] = first_steps(request)
     return context
 
 
@@ -66,22 +69,35 @@ def _road(request: HttpRequest, now: datetime) -> figures.Road:
     return figures.road_figures(callbacks, refusals, _rows(request, Transaction), now=now)
 
 
-def _sales(request: HttpRequest, window: Window, currency: str) -> figures.Sales:
-    return figures.sales_figures(_rows(request, Transaction), window=window, currency=currency)
-
-
-def _points(request: HttpRequest, window: Window) -> dict[str, list[int]]:
-    return figures.daily_sums(
-        _rows(request, Transfer), at="booked_at", kind="kind", sums="points", window=window
+def _sales(
+    request: HttpRequest, window: Window, currency: str
+) -> tuple[figures.Sales, figures.Sales]:
+    rows = _rows(request, Transaction)
+    now, before = (
+        figures.sales_figures(rows, window=part, currency=currency)
+        for part in (window, window.before)
     )
+    return now, before
 
 
-def _members(request: HttpRequest, window: Window) -> list[int]:
-    return figures.daily_counts(_rows(request, Member), at="joined_at", window=window)
+def _points(request: HttpRequest, window: Window) -> tuple[dict[str, list[int]], int]:
+    rows = _rows(request, Transfer)
+    by_kind = figures.daily_sums(rows, at="booked_at", kind="kind", sums="points", window=window)
+    earned = rows.filter(window.before.of("booked_at"), kind=Transfer.Kind.EARN)
+    return by_kind, earned.aggregate(points=Sum("points"))["points"] or 0
 
 
-def _messages(request: HttpRequest, window: Window) -> dict[str, int]:
-    return figures.counts_by(_rows(request, Message), at="queued_at", kind="state", window=window)
+def _members(request: HttpRequest, window: Window) -> tuple[list[int], int]:
+    rows = _rows(request, Member)
+    by_day = figures.daily_counts(rows, at="joined_at", window=window)
+    return by_day, rows.filter(window.before.of("joined_at")).count()
+
+
+def _messages(request: HttpRequest, window: Window) -> tuple[dict[str, int], int]:
+    rows = _rows(request, Message)
+    by_state = figures.counts_by(rows, at="queued_at", kind="state", window=window)
+    sent = rows.filter(window.before.of("queued_at"), state=Message.State.SENT)
+    return by_state, sent.count()
 
 
 # Showing: the same figures as charts, tables and cards, in words.
@@ -101,21 +117,23 @@ def _shown(name: str, found: Any, window: Window) -> dict[str, Any]:
 def _show_road(road: figures.Road, _window: Window) -> dict[str, Any]:
     lag = round(road.lag.total_seconds())
     rows = [
-        (_("Received in 24 hours"), _count(road.received)),
-        (_("Refused in 24 hours"), _count(road.refused)),
-        (_("On their way"), _count(road.due)),
-        (_("Waiting"), _count(road.waiting)),
-        (_("Oldest on its way"), _("%(seconds)s s") % {"seconds": _count(lag)}),
+        (_("Received in 24 hours"), counted(road.received)),
+        (_("Refused in 24 hours"), counted(road.refused)),
+        (_("On their way"), counted(road.due)),
+        (_("Stuck"), counted(road.stuck)),
+        (_("Not matched yet"), counted(road.unmatched)),
+        (_("Oldest on its way"), _("%(seconds)s s") % {"seconds": counted(lag)}),
     ]
     return {"figures": road, "lag": lag, "table": {"rows": rows}}
 
 
-def _show_sales(sales: figures.Sales, window: Window) -> dict[str, Any]:
-    total = Money(sales.total, sales.currency)
-    rows = [(money.currency, _money(money), _count(count)) for money, count in sales.by_currency]
+def _show_sales(found: tuple[figures.Sales, figures.Sales], window: Window) -> dict[str, Any]:
+    sales, before = found
+    rows = [(money.currency, _money(money), counted(count)) for money, count in sales.by_currency]
     return {
-        "total": _money(total),
-        "payments": _count(sales.payments),
+        "total": Money(sales.total, sales.currency),
+        "total_before": before.total,
+        "payments": counted(sales.payments),
         "unrated": ", ".join(sales.unrated),
         "chart": _chart(window, [(sales.currency, sales.by_day, 600)]),
         "table": {"headers": [_("currency"), _("amount"), _("payments")], "rows": rows},
@@ -123,7 +141,8 @@ def _show_sales(sales: figures.Sales, window: Window) -> dict[str, Any]:
     }
 
 
-def _show_points(by_kind: dict[str, list[int]], window: Window) -> dict[str, Any]:
+def _show_points(found: tuple[dict[str, list[int]], int], window: Window) -> dict[str, Any]:
+    by_kind, earned_before = found
     labels = dict(Transfer.Kind.choices)
     shades = {"earn": 600, "take_back": 300, "expire": 400, "spend": 800}
     ordered = [kind for kind in Transfer.Kind.values if kind in by_kind]
@@ -132,29 +151,33 @@ def _show_points(by_kind: dict[str, list[int]], window: Window) -> dict[str, Any
         (str(labels[kind]), _signed(by_kind[kind], kind in gives), shades.get(kind, 500))
         for kind in ordered
     ]
-    rows = [(str(labels[kind]), _count(sum(by_kind[kind]))) for kind in ordered]
+    rows = [(str(labels[kind]), counted(sum(by_kind[kind]))) for kind in ordered]
     earned = sum(by_kind.get(Transfer.Kind.EARN, []))
     return {
-        "earned": _count(earned),
+        "earned": earned,
+        "earned_before": earned_before,
         "chart": _chart(window, series),
         "table": {"headers": [_("movement"), _("points")], "rows": rows},
     }
 
 
-def _show_members(by_day: list[int], window: Window) -> dict[str, Any]:
+def _show_members(found: tuple[list[int], int], window: Window) -> dict[str, Any]:
+    by_day, total_before = found
     weeks = [(window.days[n], sum(by_day[n : n + 7])) for n in range(2, len(by_day), 7)]
-    rows = [(date_format(day, "SHORT_DATE_FORMAT"), _count(n)) for day, n in weeks]
+    rows = [(date_format(day, "SHORT_DATE_FORMAT"), counted(n)) for day, n in weeks]
     return {
-        "total": _count(sum(by_day)),
+        "total": sum(by_day),
+        "total_before": total_before,
         "chart": _chart(window, [(_("new members"), by_day, 600)]),
         "table": {"headers": [_("week from"), _("new members")], "rows": rows},
     }
 
 
-def _show_messages(by_state: dict[str, int], _window: Window) -> dict[str, Any]:
+def _show_messages(found: tuple[dict[str, int], int], _window: Window) -> dict[str, Any]:
+    by_state, sent_before = found
     labels = dict(Message.State.choices)
     ordered = [state for state in Message.State.values if state in by_state]
-    rows = [(str(labels[state]), _count(by_state[state])) for state in ordered]
+    rows = [(str(labels[state]), counted(by_state[state])) for state in ordered]
     data = {
         "labels": [str(labels[state]) for state in ordered],
         "datasets": [
@@ -165,47 +188,17 @@ def _show_messages(by_state: dict[str, int], _window: Window) -> dict[str, Any]:
         ],
     }
     return {
-        "sent": _count(by_state.get(Message.State.SENT, 0)),
+        "sent": by_state.get(Message.State.SENT, 0),
+        "sent_before": sent_before,
         "chart": json.dumps(data),
         "table": {"headers": [_("state"), _("messages")], "rows": rows},
-    }
-
-
-def _cards(context: dict[str, Any]) -> list[dict[str, Any]]:
-    cards = []
-    if "sales" in context:
-        cards.append(_card(_("Payments, 30 days"), context["sales"]["total"],
-                           _("%(count)s payments") % {"count": context["sales"]["payments"]},
-                           "payments_transaction"))  # fmt: skip
-    if "points" in context:
-        cards.append(_card(_("Points earned, 30 days"), context["points"]["earned"], "",
-                           "loyalty_transfer"))  # fmt: skip
-    if "members" in context:
-        cards.append(_card(_("New members, 30 days"), context["members"]["total"], "",
-                           "members_member"))  # fmt: skip
-    if "messages_by_state" in context:
-        cards.append(_card(_("Messages sent, 30 days"), context["messages_by_state"]["sent"], "",
-                           "campaigns_message"))  # fmt: skip
-    if "road" in context:
-        lag = _("%(seconds)s s") % {"seconds": _count(context["road"]["lag"])}
-        cards.append(_card(_("From payment to points"), lag, _("oldest on its way"),
-                           "payments_callback"))  # fmt: skip
-    return cards
-
-
-def _card(title: str, figure: str, note: str, list_name: str) -> dict[str, Any]:
-    return {
-        "title": title,
-        "figure": figure,
-        "note": note,
-        "url": reverse(f"admin:{list_name}_changelist"),
     }
 
 
 def _chart(window: Window, series: Sequence[tuple[str, Sequence[Any], int]]) -> str:
     return json.dumps(
         {
-            "labels": [date_format(day, "n/j") for day in window.days],
+            "labels": [date_format(day, "MONTH_DAY_FORMAT") for day in window.days],
             "datasets": [
                 {
                     "label": label,
@@ -220,10 +213,6 @@ def _chart(window: Window, series: Sequence[tuple[str, Sequence[Any], int]]) -> 
 
 def _signed(values: Sequence[int], is_gain: bool) -> list[int]:  # noqa: FBT001
     return list(values) if is_gain else [-value for value in values]
-
-
-def _count(number: int) -> str:
-    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def _money(money: Money) -> str:

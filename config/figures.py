@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
+from config.stuck import WAITS_CALMLY
 from kit.money import Money
 from kit.work import IS_DUE, IS_PARKED
 from payments.models import Transaction
@@ -34,6 +35,16 @@ class Window:
         return cls(now, place, tuple(today - timedelta(days=days - 1 - n) for n in range(days)))
 
     @property
+    def before(self) -> "Window":
+        """As many days just before these, up to the same time of day."""
+        length = timedelta(days=len(self.days))
+        return Window(self.now - length, self.zone, tuple(day - length for day in self.days))
+
+    def of(self, instant: str) -> Q:
+        """The rows whose `instant` lies in it."""
+        return Q(**{f"{instant}__gte": self.starts_at, f"{instant}__lte": self.now})
+
+    @property
     def starts_at(self) -> datetime:
         first = self.days[0]
         return datetime(first.year, first.month, first.day, tzinfo=self.zone)
@@ -45,7 +56,8 @@ class Road:
 
     received: int
     due: int
-    waiting: int
+    stuck: int
+    unmatched: int
     refused: int
     lag: timedelta
 
@@ -76,24 +88,33 @@ def road_figures(
     now: datetime,
 ) -> Road:
     since = now - timedelta(hours=24)
-    oldest = [
-        rows.filter(IS_DUE, due_at__lte=now).aggregate(oldest=Min("due_at"))["oldest"]
-        for rows in (callbacks, transactions)
-    ]
-    lag = max((now - instant for instant in oldest if instant), default=timedelta(0))
+    due = [_due(rows, now) for rows in (callbacks, transactions)]
+    parked = [_parked(rows) for rows in (callbacks, transactions)]
     return Road(
         received=callbacks.filter(received_at__gte=since).count(),
-        due=callbacks.filter(IS_DUE).count() + transactions.filter(IS_DUE).count(),
-        waiting=callbacks.filter(IS_PARKED).count() + transactions.filter(IS_PARKED).count(),
+        due=sum(found["rows"] for found in due),
+        stuck=sum(found["stuck"] for found in parked),
+        unmatched=parked[1]["calm"],
         refused=refusals.filter(minute__gte=since).aggregate(posts=Sum("posts"))["posts"] or 0,
-        lag=lag,
+        lag=max((now - found["oldest"] for found in due if found["oldest"]), default=timedelta(0)),
     )
+
+
+def _due(rows: QuerySet[Any], now: datetime) -> dict[str, Any]:
+    """Over the index of what is due, which is short."""
+    oldest = Min("due_at", filter=Q(due_at__lte=now))
+    return rows.filter(IS_DUE).aggregate(rows=Count("pk"), oldest=oldest)
+
+
+def _parked(rows: QuerySet[Any]) -> dict[str, int]:
+    calm = Count("pk", filter=WAITS_CALMLY)
+    return rows.filter(IS_PARKED).aggregate(calm=calm, stuck=Count("pk") - calm)
 
 
 def sales_figures(rows: QuerySet[Any], *, window: Window, currency: str) -> Sales:
     """One aggregate over the payments of the window, one look-up of all rates."""
     found = list(
-        rows.filter(kind=Transaction.Kind.PAYMENT, occurred_at__gte=window.starts_at)
+        rows.filter(window.of("occurred_at"), kind=Transaction.Kind.PAYMENT)
         .order_by()
         .annotate(day=TruncDate("occurred_at", tzinfo=window.zone))
         .values_list("day", "currency")
@@ -128,7 +149,7 @@ def daily_sums(
 ) -> dict[str, list[int]]:
     """For each kind of row, one sum a day."""
     found = (
-        rows.filter(**{f"{at}__gte": window.starts_at})
+        rows.filter(window.of(at))
         .order_by()
         .annotate(day=TruncDate(at, tzinfo=window.zone))
         .values_list("day", kind)
@@ -139,7 +160,7 @@ def daily_sums(
 
 def daily_counts(rows: QuerySet[Any], *, at: str, window: Window) -> list[int]:
     found = (
-        rows.filter(**{f"{at}__gte": window.starts_at})
+        rows.filter(window.of(at))
         .order_by()
         .annotate(day=TruncDate(at, tzinfo=window.zone))
         .values_list("day")
@@ -150,12 +171,7 @@ def daily_counts(rows: QuerySet[Any], *, at: str, window: Window) -> list[int]:
 
 
 def counts_by(rows: QuerySet[Any], *, at: str, kind: str, window: Window) -> dict[str, int]:
-    found = (
-        rows.filter(Q(**{f"{at}__gte": window.starts_at}))
-        .order_by()
-        .values_list(kind)
-        .annotate(rows=Count("pk"))
-    )
+    found = rows.filter(window.of(at)).order_by().values_list(kind).annotate(rows=Count("pk"))
     return dict(found)
 
 

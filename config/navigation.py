@@ -61,6 +61,7 @@ UNMATCHED: Item = {
     "active": lambda request: request.GET.get("waiting") == "member",
     "permission": sees_work,
     "badge": "config.badges.unmatched_badge",
+    "badge_variant": "calm",
 }
 
 SIDEBAR: dict[str, object] = {
