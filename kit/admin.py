@@ -190,6 +190,12 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
             return True
         return self.get_object(request, str(key)) is not None
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Who does not see every store adds nothing that counts in all of them, such as a key."""
+        is_for_all = self.scope is None or self.scope.is_headquarters
+        sees_enough = not is_for_all or scope_of(request.user).sees_everything
+        return bool(super().has_add_permission(request)) and sees_enough
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(super().has_view_permission(request)) and self.is_in_scope(request, obj)
 

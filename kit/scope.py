@@ -51,6 +51,10 @@ class Scoping:
     region: str | tuple[str, ...] = ()
     is_open: bool = False
 
+    @property
+    def is_headquarters(self) -> bool:
+        return not (self.store or self.region or self.is_open)
+
     def rows(self, scope: Scope) -> Q:
         if scope.sees_everything or self.is_open:
             return Q()

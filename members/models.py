@@ -2,11 +2,13 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from kit.checking import check_columns, check_currency, check_zone
 from kit.crypto import EncryptedTextField
 from kit.facts import Fact
 from kit.ids import new_code, uuid7
@@ -73,6 +75,14 @@ class Programme(Named):
         verbose_name = _("programme")
         verbose_name_plural = _("programme")
 
+    def clean(self) -> None:
+        check_columns(self, currency=check_currency, zone=check_zone)
+        before = Programme.objects.filter(pk=self.pk).values_list("currency", flat=True).first()
+        if before not in (None, self.currency) and Event.objects.filter(kind="paid").exists():
+            raise ValidationError(
+                {"currency": _("Money came in already, and all of it was counted in this.")}
+            )
+
     @classmethod
     def current(cls) -> "Programme":
         return cls.objects.get_or_create(singleton=True, defaults={"name": "Regulars"})[0]
@@ -90,6 +100,9 @@ class Region(Named):
         verbose_name = _("region")
         verbose_name_plural = _("regions")
         ordering = ["code"]
+
+    def clean(self) -> None:
+        check_columns(self, currency=check_currency, zone=check_zone)
 
 
 class Store(Named):

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from kit.checking import check_columns, check_currency
 from kit.facts import Fact
 from kit.ids import new_code
 from kit.money import DECIMAL_PLACES, MAX_DIGITS
@@ -76,6 +77,9 @@ class CouponType(Named):
         verbose_name = _("coupon type")
         verbose_name_plural = _("coupon types")
         ordering = ["code"]
+
+    def clean(self) -> None:
+        check_columns(self, currency=check_currency)
 
 
 class Coupon(Fact):

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from kit.checking import check_columns, check_currency
 from kit.facts import Fact
 from kit.money import DECIMAL_PLACES, MAX_DIGITS
 from kit.names import Named
@@ -96,6 +97,9 @@ class RuleRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.currency} {self.per_amount.normalize():f} → {self.points}"
+
+    def clean(self) -> None:
+        check_columns(self, currency=check_currency)
 
 
 class RuleVersion(Fact):

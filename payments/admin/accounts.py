@@ -19,7 +19,7 @@ from unfold.widgets import (
 
 from kit.admin import BaseAdmin, RelatedFilter, display
 from kit.masking import DOTS
-from kit.scope import Scoping
+from kit.scope import Scoping, scope_of
 from payments.models import Account
 from payments.providers import all_providers
 from payments.providers.base import Provider
@@ -170,7 +170,11 @@ class AccountAdmin(BaseAdmin):
                 widget=UnfoldAdminSelectWidget(choices=choices),
             )
         kwargs["form"] = type("AccountFormOfPlatforms", (AccountForm,), declared)
-        return super().get_form(request, obj, change=change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "store" in form.base_fields:
+            # An account of no store is one of all stores.
+            form.base_fields["store"].required = not scope_of(request.user).sees_everything
+        return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

@@ -1,0 +1,102 @@
+"""Staff who may do much, but only in one store; and settings that would stop everything."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from members.models import ApiKey, Programme, Region
+from payments.models import Account
+from tests.admin.conftest import World, _at_noon, _fresh_cache, as_boss, as_manager, world
+
+__all__ = ["_at_noon", "_fresh_cache", "as_boss", "as_manager", "world"]  # Fixtures.
+
+PROGRAMME = {
+    "name": "Regulars",
+    "language": "en",
+    "zone": "Asia/Hong_Kong",
+    "currency": "HKD",
+    "points_valid_months": 12,
+    "downgrade": "never",
+    "tier_kept_days": 1,
+    "sender_address": "",
+}
+
+
+def test_staff_of_one_store_make_no_key_for_all_stores(as_manager: Client) -> None:
+    before = ApiKey.objects.count()
+
+    answer = as_manager.post(
+        reverse("admin:members_apikey_add"),
+        {"name": "Mine", "scopes": ["sales:write"], "store": "", "is_enabled": "on"},
+    )
+
+    assert answer.status_code == 403
+    assert ApiKey.objects.count() == before
+
+
+def test_staff_of_one_store_make_no_account_of_all_stores(
+    world: World, as_manager: Client
+) -> None:
+    before = Account.objects.count()
+    url, asked = reverse("admin:payments_account_add"), {"provider": "standard", "name": "Mine"}
+
+    answer = as_manager.post(url, {**asked, "store": ""})
+    assert answer.status_code == 200
+    assert list(answer.context["adminform"].form.errors) == ["store"]
+    assert Account.objects.count() == before
+
+    as_manager.post(url, {**asked, "store": world.near.store.pk})
+    assert Account.objects.filter(name="Mine", store=world.near.store).count() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"zone": "Nowhere/Land"}, {"zone": "Asia"}, {"currency": "ZZZ"}, {"currency": "USD"}],
+)
+def test_the_programme_refuses_what_would_stop_everything(
+    as_boss: Client, change: dict[str, Any]
+) -> None:
+    """The currency is a good one in the last case, but money came in already."""
+    before = Programme.objects.values().get()
+
+    answer = as_boss.post(
+        reverse("admin:members_programme_change", args=[before["id"]]), {**PROGRAMME, **change}
+    )
+
+    assert answer.status_code == 200
+    assert list(answer.context["adminform"].form.errors) == list(change)
+    assert Programme.objects.values().get() == before
+
+
+@pytest.mark.parametrize("change", [{"zone": "../../etc/passwd"}, {"currency": "hkd"}])
+def test_a_region_refuses_what_would_stop_its_payments(
+    world: World, as_boss: Client, change: dict[str, Any]
+) -> None:
+    region = world.near.store.region
+    good = {
+        "code": "HK",
+        "name": "HK",
+        "currency": "HKD",
+        "zone": "Asia/Hong_Kong",
+        "language": "en",
+    }
+
+    answer = as_boss.post(
+        reverse("admin:members_region_change", args=[region.pk]), {**good, **change}
+    )
+
+    assert answer.status_code == 200
+    assert list(answer.context["adminform"].form.errors) == list(change)
+    assert Region.objects.get(pk=region.pk).zone == region.zone
+
+
+def test_a_coupon_in_an_unknown_currency_is_refused(as_boss: Client) -> None:
+    answer = as_boss.post(
+        reverse("admin:loyalty_coupontype_add"),
+        {"code": "odd", "name": "Odd", "benefit": "amount", "value": "10", "currency": "ZZZ"},
+    )
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors["currency"]
