@@ -61,9 +61,7 @@ class StaffAdmin(BaseAdmin, UserAdmin[User]):
             return self.get_object(request, str(getattr(row, "pk", row))) is not None
         return super().is_in_scope(request, row)
 
-    def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
-    ) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "groups":
             kwargs["form_class"] = GroupsField
         if db_field.name == "user_permissions":

@@ -13,12 +13,12 @@ _APPS: Final = ["members", "payments", "loyalty", "campaigns", "auth", "django_c
 _UNSEEN: Final = ["apicall", "callbackbody", "campaignday", "capuse", "rejectioncount"]
 
 
-class RightsField(forms.ModelMultipleChoiceField):
+class RightsField(forms.ModelMultipleChoiceField[Permission]):
     def label_from_instance(self, obj: Any) -> str:
         return right_in_words(obj)
 
 
-class GroupsField(forms.ModelMultipleChoiceField):
+class GroupsField(forms.ModelMultipleChoiceField[Group]):
     def label_from_instance(self, obj: Any) -> str:
         return group_in_words(obj)
 
