@@ -64,6 +64,33 @@ UNMATCHED: Item = {
     "badge_variant": "calm",
 }
 
+
+def _quick(title: Promise | str, asked: str) -> Item:
+    """A tab above the transactions: one of the filters, by one click."""
+    name, _equals, value = asked.partition("=")
+    return {
+        "title": title,
+        "link": lambda _request: f"{reverse_lazy(TRANSACTIONS)}?{asked}".rstrip("?"),
+        "active": lambda request: (
+            request.GET.get(name) == value if asked else not _QUICK & set(request.GET)
+        ),
+    }
+
+
+TRANSACTIONS = "admin:payments_transaction_changelist"
+_QUICK = {"waiting", "kind__exact"}
+TABS: list[Item] = [
+    {
+        "models": ["payments.transaction"],
+        "items": [
+            _quick(_("All"), ""),
+            _quick(_("Unmatched"), "waiting=member"),
+            _quick(_("Waiting for a rate"), "waiting=rate"),
+            _quick(_("Refunds"), "kind__exact=refund"),
+        ],
+    }
+]
+
 SIDEBAR: dict[str, object] = {
     "show_search": True,
     "command_search": True,
@@ -89,7 +116,13 @@ SIDEBAR: dict[str, object] = {
         ),
         _group(
             _("Money in"),
-            _list(_("Transactions"), "receipt_long", "payments_transaction"),
+            {
+                **_list(_("Transactions"), "receipt_long", "payments_transaction"),
+                "active": lambda request: (
+                    request.path.startswith(str(reverse_lazy(TRANSACTIONS)))
+                    and not UNMATCHED["active"](request)
+                ),
+            },
             UNMATCHED,
             _list(_("Callbacks"), "call_received", "payments_callback"),
             _list(_("Refused posts"), "block", "payments_rejection"),

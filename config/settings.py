@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from config.local import address
-from config.navigation import SIDEBAR
+from config.navigation import SIDEBAR, TABS
 from kit import keyring
 
 django_stubs_ext.monkeypatch()
@@ -217,6 +217,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": SIDEBAR,
+    "TABS": TABS,
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "STYLES": ["/static/config/admin.css"],
     "SCRIPTS": ["/static/config/charts.js", "/static/config/labels.js"],

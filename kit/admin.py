@@ -16,11 +16,12 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from import_export.admin import ExportMixin
 from import_export.resources import modelresource_factory
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action as unfold_action
 from unfold.decorators import display as unfold_display
@@ -78,6 +79,13 @@ def once(row: Any, name: str, read: Callable[[], Any]) -> Any:
     if name not in kept:
         kept[name] = read()
     return kept[name]
+
+
+def plain(figure: Decimal | None) -> str:
+    """`1,200.5`, not `1200.5000`: a list shows the figure and not its column."""
+    if figure is None:
+        return "–"
+    return str(number_format(f"{figure.normalize():f}", use_l10n=True, force_grouping=True))
 
 
 class PlainDecimalField(forms.DecimalField):
@@ -157,6 +165,17 @@ class RelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
         if related is None:
             return []
         return [(row.pk, str(row)) for row in related.get_queryset(request)[:500]]
+
+
+class PeriodFilter(RangeDateTimeFilter):  # type: ignore[misc]
+    """From and to: a day is enough, its first and last moment are meant then."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        for end, moment in (("from", "00:00:00"), ("to", "23:59:59")):
+            day, time = f"{self.parameter_name}_{end}_0", f"{self.parameter_name}_{end}_1"
+            if self.used_parameters.get(day) and not self.used_parameters.get(time):
+                self.used_parameters[time] = moment
+        return cast("QuerySet[Any] | None", super().queryset(request, queryset))
 
 
 class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
@@ -325,6 +344,7 @@ __all__ = [
     "BaseTabular",
     "CappedPaginator",
     "FactAdmin",
+    "PeriodFilter",
     "RelatedFilter",
     "SettingsAdmin",
     "action",
@@ -333,4 +353,5 @@ __all__ = [
     "is_masked",
     "may_see_personal_data",
     "once",
+    "plain",
 ]

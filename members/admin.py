@@ -12,10 +12,18 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from kit.admin import BaseAdmin, FactAdmin, RelatedFilter, action, display, may_see_personal_data
+from kit.admin import (
+    BaseAdmin,
+    FactAdmin,
+    PeriodFilter,
+    RelatedFilter,
+    action,
+    display,
+    may_see_personal_data,
+)
 from kit.masking import mask_name
 from kit.scope import EVERYBODY, HEADQUARTERS, Scoping
 from members.admin_forms import ConsentDialog, EnrolForm
@@ -48,7 +56,7 @@ class MemberAdmin(BaseAdmin):
         ("region", RelatedFilter),
         ("home_store", RelatedFilter),
         ("language", ChoicesDropdownFilter),
-        ("joined_at", RangeDateTimeFilter),
+        ("joined_at", PeriodFilter),
     ]
     search_fields = ["code"]
     search_help_text = gettext_lazy("Member number, or a whole phone number or e-mail address")
@@ -144,7 +152,7 @@ class EventAdmin(FactAdmin):
     scope = OF_MEMBER
     list_display = ["occurred_at", "member", "kind", "booked_at"]
     list_select_related = ["member"]
-    list_filter = [("kind", ChoicesDropdownFilter), ("occurred_at", RangeDateTimeFilter)]
+    list_filter = [("kind", ChoicesDropdownFilter), ("occurred_at", PeriodFilter)]
     search_fields = ["=member__code"]
     ordering = ["-id"]
     fields = ["member", "kind", "occurred_at", "booked_at", "details", "waiting_for", "error"]

@@ -1,5 +1,8 @@
 """Reading about members."""
 
+from django.db.models import Exists, OuterRef, Q, Subquery, Value
+from django.db.models.lookups import Exact
+
 from members.models import Consent, Member
 
 
@@ -15,3 +18,17 @@ def newest_consent(
         .order_by("-given_at", "-id")
         .first()
     )
+
+
+def last_consent(
+    is_granted: bool | None,  # noqa: FBT001
+    *,
+    channel: str = Consent.Channel.EMAIL,
+    purpose: str = Consent.Purpose.MARKETING,
+) -> Q:
+    """The members whose last word it is; None: those who were never asked."""
+    asked = Consent.objects.filter(member=OuterRef("pk"), channel=channel, purpose=purpose)
+    if is_granted is None:
+        return Q(~Exists(asked))
+    newest = asked.order_by("-given_at", "-id").values("is_granted")[:1]
+    return Q(Exact(Subquery(newest), Value(is_granted)))

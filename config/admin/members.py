@@ -7,19 +7,22 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from config.admin.member_tabs import tabs_of
-from kit.admin import action
+from kit.admin import RelatedFilter, action, display
 from kit.spreadsheet_import import SheetResult
 from loyalty.services.points import CannotAdjust, adjust_points
 from members.admin import MemberAdmin
 from members.admin_forms import IdentityDialog
 from members.import_pages import MemberImports
 from members.models import Member
+from members.selectors import last_consent
 from payments.services.linking import link_identity, match_all_waiting
 
 ADJUST = "loyalty.adjust_points"
@@ -48,8 +51,30 @@ class AdjustDialog(BaseDialogForm):  # type: ignore[misc]
         return points
 
 
+class ConsentFilter(DropdownFilter):  # type: ignore[misc]
+    """By the member's last word on offers by e-mail."""
+
+    title = gettext_lazy("wants offers by e-mail")
+    parameter_name = "consent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", _("yes")), ("no", _("no")), ("none", _("not asked"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        wanted = {"yes": True, "no": False, "none": None}
+        if self.value() not in wanted:
+            return queryset
+        return queryset.filter(last_consent(wanted[self.value()]))
+
+
 @admin.register(Member)
 class MemberDesk(MemberImports, MemberAdmin):
+    list_display = [
+        "code", "shown_name", "shown_tier", "shown_points", "region", "home_store", "language",
+        "joined_at",
+    ]  # fmt: skip
+    list_select_related = ["region", "home_store", "standing__tier"]
+    list_filter = [("standing__tier", RelatedFilter), ConsentFilter, *MemberAdmin.list_filter]
     change_form_outer_before_template = "admin/members/head.html"
     change_form_outer_after_template = "admin/members/tabs.html"
     actions_detail = ["adjust", "identify", "record_consent", "open_member_page"]
@@ -62,6 +87,16 @@ class MemberDesk(MemberImports, MemberAdmin):
         if member is not None and self.has_view_permission(request, member):
             extra["desk"] = tabs_of(member, request, now=timezone.now())
         return super().change_view(request, object_id, form_url, extra)
+
+    @display(description=gettext_lazy("tier"), ordering="standing__tier__rank")
+    def shown_tier(self, member: Member) -> str:
+        standing = getattr(member, "standing", None)
+        return str(standing.tier) if standing and standing.tier else "–"
+
+    @display(description=gettext_lazy("points"), ordering="standing__balance")
+    def shown_points(self, member: Member) -> str:
+        standing = getattr(member, "standing", None)
+        return number_format(standing.balance, force_grouping=True) if standing else "0"
 
     def after_import(self, result: SheetResult) -> None:
         """Payments that waited for these members are theirs now."""

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
-    RangeDateTimeFilter,
 )
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
@@ -24,7 +23,15 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from kit.admin import BaseAdmin, BaseTabular, FactAdmin, RelatedFilter, action, display
+from kit.admin import (
+    BaseAdmin,
+    BaseTabular,
+    FactAdmin,
+    PeriodFilter,
+    RelatedFilter,
+    action,
+    display,
+)
 from kit.money import Money
 from kit.scope import EVERYBODY, Scoping
 from loyalty.models import Coupon, CouponType, CouponUse
@@ -133,14 +140,13 @@ class CouponStateFilter(DropdownFilter):  # type: ignore[misc]
 
 class UseInline(BaseTabular):
     model = CouponUse
-    fields = ["number", "used_at", "store", "bill", "discount", "currency", "cancelled_at"]
+    fields = ["number", "used_at", "store", "shown_bill", "shown_discount", "cancelled_at"]
     readonly_fields = [
         "number",
         "used_at",
         "store",
-        "bill",
-        "discount",
-        "currency",
+        "shown_bill",
+        "shown_discount",
         "cancelled_at",
     ]
     can_delete = False
@@ -154,6 +160,18 @@ class UseInline(BaseTabular):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @display(description=gettext_lazy("bill"))
+    def shown_bill(self, use: CouponUse) -> str:
+        return "–" if use.bill is None else _money(Money(use.bill, use.currency))
+
+    @display(description=gettext_lazy("discount"))
+    def shown_discount(self, use: CouponUse) -> str:
+        return _money(Money(use.discount, use.currency))
+
+
+def _money(amount: Money) -> str:
+    return amount.display(get_language() or "en")
+
 
 @admin.register(Coupon)
 class CouponAdmin(FactAdmin):
@@ -163,7 +181,7 @@ class CouponAdmin(FactAdmin):
     list_filter = [
         CouponStateFilter,
         ("type", RelatedFilter),
-        ("issued_at", RangeDateTimeFilter),
+        ("issued_at", PeriodFilter),
     ]
     search_fields = ["=code", "=member__code"]
     search_help_text = gettext_lazy("The whole coupon code or member number")
@@ -219,7 +237,7 @@ class CouponAdmin(FactAdmin):
         except CouponRefused as refusal:
             self.say(request, str(refusal), level=messages.ERROR)
         else:
-            off = Money(use.discount, use.currency).display(get_language() or "en")
+            off = _money(Money(use.discount, use.currency))
             self.say(request, _("Redeemed: %(amount)s off.") % {"amount": off})
         return self.back_to(object_id)
 

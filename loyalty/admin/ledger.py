@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from kit.admin import FactAdmin, RelatedFilter, display
+from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, display, plain
 from kit.scope import Scoping
 from loyalty.models import Award, TierChange, Transfer
 from members.admin import OF_MEMBER
@@ -22,7 +22,7 @@ class TransferAdmin(FactAdmin):
     )
     list_display = ["booked_at", "kind", "shown_points", "debit_side", "credit_side", "reason"]
     list_select_related = _BOTH_SIDES
-    list_filter = [("kind", ChoicesDropdownFilter), ("booked_at", RangeDateTimeFilter)]
+    list_filter = [("kind", ChoicesDropdownFilter), ("booked_at", PeriodFilter)]
     search_fields = ["=debit__member__code", "=credit__member__code"]
     search_help_text = gettext_lazy("The whole member number")
     ordering = ["-booked_at"]
@@ -62,22 +62,32 @@ class TransferAdmin(FactAdmin):
 @admin.register(Award)
 class AwardAdmin(FactAdmin):
     scope = OF_MEMBER
-    list_display = ["booked_at", "member", "transaction", "points", "spend", "paid_at"]
+    list_display = ["booked_at", "member", "transaction", "points", "shown_spend", "paid_at"]
     list_select_related = ["member", "transaction"]
-    list_filter = [("booked_at", RangeDateTimeFilter)]
+    list_filter = [("booked_at", PeriodFilter)]
     search_fields = ["=member__code", "=transaction__payment_ref"]
     ordering = ["-id"]
-    fields = ["member", "transaction", "points", "forgiven", "spend", "paid_at", "booked_at"]
+    fields = ["member", "transaction", "points", "forgiven", "shown_spend", "paid_at", "booked_at"]
+    readonly_fields = ["shown_spend"]
     export_fields = ["booked_at", "member__code", "transaction__payment_ref", "points", "spend"]
+
+    @display(description=gettext_lazy("spend that counts for the tier"), ordering="spend")
+    def shown_spend(self, award: Award) -> str:
+        return plain(award.spend)
 
 
 @admin.register(TierChange)
 class TierChangeAdmin(FactAdmin):
     scope = OF_MEMBER
-    list_display = ["changed_at", "member", "before", "after", "cause", "spend"]
+    list_display = ["changed_at", "member", "before", "after", "cause", "shown_spend"]
     list_select_related = ["member", "before", "after"]
     list_filter = [("after", RelatedFilter), ("cause", ChoicesDropdownFilter)]
     search_fields = ["=member__code"]
     ordering = ["-id"]
-    fields = ["member", "before", "after", "cause", "spend", "changed_at"]
+    fields = ["member", "before", "after", "cause", "shown_spend", "changed_at"]
+    readonly_fields = ["shown_spend"]
     export_fields = ["changed_at", "member__code", "before__code", "after__code", "cause"]
+
+    @display(description=gettext_lazy("12-month spend"), ordering="spend")
+    def shown_spend(self, change: TierChange) -> str:
+        return plain(change.spend)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from kit.admin import BaseAdmin, BaseTabular, display
+from kit.admin import BaseAdmin, BaseTabular, display, plain
 from kit.condition_form import ConditionField
 from kit.conditions import sentence
 from kit.scope import EVERYBODY
@@ -122,7 +122,7 @@ class RuleAdmin(BaseAdmin):
 @admin.register(Tier)
 class TierAdmin(BaseAdmin):
     scope = EVERYBODY
-    list_display = ["rank", "__str__", "shown_threshold", "multiplier"]
+    list_display = ["rank", "__str__", "shown_threshold", "shown_multiplier"]
     search_fields = ["code", *_NAMES]
     fields = ["code", *_NAMES, "rank", "threshold", "multiplier"]
 
@@ -130,7 +130,11 @@ class TierAdmin(BaseAdmin):
         rows: QuerySet[Tier] = super().get_queryset(request)
         return rows.annotate(counts_in=Subquery(Programme.objects.values("currency")[:1]))
 
+    @display(description=gettext_lazy("points multiplier"), ordering="multiplier")
+    def shown_multiplier(self, tier: Tier) -> str:
+        return f"× {plain(tier.multiplier)}"
+
     @display(description=gettext_lazy("spend in 12 months"), ordering="threshold")
     def shown_threshold(self, tier: Tier) -> str:
         currency: str = tier.counts_in  # type: ignore[attr-defined]
-        return f"{currency} {tier.threshold:,.2f}"
+        return f"{currency} {plain(tier.threshold)}"

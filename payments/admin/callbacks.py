@@ -12,9 +12,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter
 
-from kit.admin import FactAdmin, RelatedFilter, action, display, is_masked, once
+from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, is_masked, once
 from kit.crypto import CannotDecrypt
 from kit.masking import mask_payload, mask_text
 from kit.scope import Scoping
@@ -89,7 +89,7 @@ class CallbackAdmin(FactAdmin):
     list_filter = [
         WorkFilter,
         ("account", RelatedFilter),
-        ("received_at", RangeDateTimeFilter),
+        ("received_at", PeriodFilter),
     ]
     search_fields = ["=delivery_key"]
     search_help_text = gettext_lazy("The whole delivery key")
@@ -151,7 +151,7 @@ class ConflictAdmin(FactAdmin):
     scope = Scoping(store="callback__account__store", region="callback__account__store__region")
     list_display = ["received_at", "account", "callback"]
     list_select_related = ["callback__account"]
-    list_filter = [("received_at", RangeDateTimeFilter)]
+    list_filter = [("received_at", PeriodFilter)]
     search_fields = ["=callback__delivery_key"]
     ordering = ["-id"]
     fields = ["callback", "received_at", "payload"]

@@ -18,10 +18,9 @@ from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
-    RangeDateTimeFilter,
 )
 
-from kit.admin import BaseTabular, FactAdmin, RelatedFilter, action, display
+from kit.admin import BaseTabular, FactAdmin, PeriodFilter, RelatedFilter, action, display
 from kit.money import Money
 from kit.scope import Scoping
 from kit.work import IS_PARKED
@@ -113,7 +112,7 @@ class TransactionAdmin(FactAdmin):
         ("source", ChoicesDropdownFilter),
         ("account", RelatedFilter),
         ("store", RelatedFilter),
-        ("occurred_at", RangeDateTimeFilter),
+        ("occurred_at", PeriodFilter),
     ]
     search_fields = ["payment_ref"]
     search_help_text = gettext_lazy("Payment reference, order number or member number, whole")
