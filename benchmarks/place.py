@@ -69,7 +69,7 @@ def web(**environment: str) -> Iterator[str]:
 
 @contextmanager
 def road() -> Iterator[None]:
-    with _running([sys.executable, "manage.py", "road"], {}):
+    with _running([sys.executable, "manage.py", "road", "inward"], {}):
         yield
 
 

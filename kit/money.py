@@ -23,6 +23,8 @@ _ISO_EXPONENTS: Final = {"IQD": 3} | dict.fromkeys(
     2,
 )
 
+_LOCALES: Final = {"zh-hant": "zh_Hant_HK", "zh-hans": "zh_Hans_HK"}
+
 
 class MoneyError(ValueError):
     """An amount or currency that cannot be money."""
@@ -109,9 +111,11 @@ class Money:
         return Money((self.amount * rate).quantize(quantum, ROUND_HALF_UP), currency)
 
     def display(self, language: str) -> str:
-        """As a reader of `language` writes it: `HK$95.00`, `NT$1,280`."""
-        locale = Locale.parse(language.replace("-", "_"))
-        return format_currency(self.amount, self.currency, locale=locale)
+        """As a reader of `language` writes it: `HK$95.00`, `NT$1,280.00`.
+
+        In Hong Kong's form, where several dollars stand side by side and each says whose it is.
+        """
+        return format_currency(self.amount, self.currency, locale=_LOCALES.get(language, "en_HK"))
 
     def _must_match(self, other: "Money") -> None:
         if self.currency != other.currency:

@@ -34,6 +34,9 @@ _WAITING: Final = {
     ),
     "award": gettext_lazy("Waits until the payment that it takes back has earned."),
     "campaign": gettext_lazy("Waits until its campaign, which is paused, runs again."),
+    "conflict": gettext_lazy(
+        "Says another amount for something that is booked already. The first one counts."
+    ),
     "doubt": gettext_lazy(
         "In doubt: perhaps it was sent. Ask the member before it is sent again."
     ),

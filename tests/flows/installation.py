@@ -160,7 +160,7 @@ class Installation:
     def _kill_in_stage(self, stage: str, *, patience: float = 20) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            roads = self.processes("road")
+            roads = [*self.processes("road"), *self.processes("post")]
             until = time.monotonic() + 1
             while time.monotonic() < until:
                 for road in roads:
@@ -178,8 +178,7 @@ class Installation:
 
 def _is_in(road: psutil.Process, stage: str) -> bool:
     with suppress(OSError):
-        threads = Path(f"/proc/{road.pid}/task").iterdir()
-        return any((t / "comm").read_text().strip() == f"road:{stage}" for t in threads)
+        return Path(f"/proc/{road.pid}/comm").read_text().strip() == f"road:{stage}"
     return False
 
 

@@ -57,3 +57,10 @@ def test_conversion_rounds_once_half_up() -> None:
 @given(st.decimals(-(10**9), 10**9, places=2), st.decimals(-(10**9), 10**9, places=2))
 def test_adding_and_taking_away_are_exact(a: Decimal, b: Decimal) -> None:
     assert Money(a, "HKD") + Money(b, "HKD") - Money(b, "HKD") == Money(a, "HKD")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hant", "zh-hans"])
+def test_every_dollar_says_whose_it_is(language: str) -> None:
+    shown = {Money(Decimal(5), currency).display(language) for currency in ("HKD", "TWD", "USD")}
+
+    assert shown == {"HK$5.00", "NT$5.00", "US$5.00"}

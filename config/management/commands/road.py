@@ -2,9 +2,7 @@
 
 import logging
 import signal
-import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,47 +19,39 @@ _SHORTEST_NAP: Final = 0.02  # seconds between looks while payments come in
 _LONGEST_NAP: Final = 0.2
 _PAUSE_AFTER_TROUBLE: Final = 1.0
 _PAUSE_AFTER_BREAKAGE: Final = 30.0
-_REST: Final = 3.0  # A thousand letters to write must not hold up a payment.
-_PROC: Final = Path("/proc/self/task")
+_OWN_NAME: Final = Path("/proc/self/comm")
+
+PARTS: Final = {
+    "inward": tuple(stage for stage in STAGES if not stage.is_outward),
+    "outward": tuple(stage for stage in STAGES if stage.is_outward),
+    "all": STAGES,
+}
 
 
 class Command(BaseCommand):
-    help = "Run the road: translate, settle and react; deliver in a second thread."
+    help = (
+        "Run the road. `inward` ends at messages to be sent; `outward` sends them. As processes of"
+        " their own, a slow mail server never holds up points."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("part", nargs="?", choices=PARTS, default="all")
         parser.add_argument(
-            "--limit", type=int, default=0, help="Rows of a batch (tests); 0: each stage's own."
+            "--limit", type=int, default=0, help="Rows of a batch; 0: each stage's own."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        inward = tuple(stage for stage in STAGES if not stage.is_outward)
-        outward = tuple(stage for stage in STAGES if stage.is_outward)
-        limit = options["limit"]
-        # A slow mail server must not hold up points: what talks to the world has its own thread.
-        # What comes back from the database must not wait 5 ms for the other thread's turn to end.
-        sys.setswitchinterval(0.0005)
-        beside = threading.Thread(
-            target=travel, args=(outward, stop, limit), kwargs={"rest": _REST}, name="outward"
-        )
-        beside.start()
-        travel(inward, stop, limit)
-        beside.join()
+        travel(PARTS[options["part"]], stop, limit=options["limit"])
 
 
-def travel(
-    stages: tuple[Stage, ...], stop: threading.Event, limit: int = 0, *, rest: float = 0.0
-) -> None:
-    """Go round the stages until told to stop; nap when a round found nothing to do.
-
-    `rest`: seconds to rest for each second of computing, so that the other thread gets on.
-    """
+def travel(stages: tuple[Stage, ...], stop: threading.Event, *, limit: int = 0) -> None:
+    """Go round the stages until told to stop; nap when a round found nothing to do."""
     resting: dict[str, float] = {}
     nap = _SHORTEST_NAP
     while not stop.is_set():
-        worked = time.thread_time()
         try:
             done = _go_round(stages, resting, limit)
         except (OperationalError, InterfaceError) as problem:
@@ -70,8 +60,8 @@ def travel(
             stop.wait(_PAUSE_AFTER_TROUBLE)
             continue
         nap = _SHORTEST_NAP if done else min(nap * 1.2, _LONGEST_NAP)
-        stop.wait(0 if done else nap)
-        stop.wait((time.thread_time() - worked) * rest)
+        if not done:
+            stop.wait(nap)
     connection.close()
 
 
@@ -93,7 +83,6 @@ def _go_round(stages: tuple[Stage, ...], resting: dict[str, float], limit: int) 
 
 
 def _show(stage: str) -> None:
-    """Say in `ps`, `top` and /proc what this thread of the road is at (15 characters fit)."""
-    name = _PROC / str(threading.get_native_id()) / "comm"
-    if _PROC.exists():
-        name.write_text(f"road:{stage}")
+    """Say in `ps`, `top` and /proc what the road is at (15 characters fit)."""
+    if _OWN_NAME.exists():
+        _OWN_NAME.write_text(f"road:{stage}")
