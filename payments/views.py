@@ -50,8 +50,12 @@ _TOO_LARGE = Rejected(Reason.TOO_LARGE, f"More than {LARGEST_BODY} bytes.")
 
 def _inbound(request: HttpRequest) -> Inbound | None:
     """The request as the providers see it; None where the body is too large to be read."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal() or int(length) > LARGEST_BODY:
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length and request.META.get("wsgi.input_terminated"):
+        # Sent in chunks: Django would read nothing, for nothing announced how much there is.
+        body = request.META["wsgi.input"].read(LARGEST_BODY + 1)
+        return _without_body(request, body=body) if len(body) <= LARGEST_BODY else None
+    if length and (not length.isdecimal() or int(length) > LARGEST_BODY):
         return None
     return _without_body(request, body=request.body)
 

@@ -59,7 +59,7 @@ def forget_accounts() -> None:
 
 def _look_up(provider_code: str, token: str) -> KnownAccount | None:
     provider = all_providers().get(provider_code)
-    if provider is None:
+    if provider is None or "\0" in token:  # Which PostgreSQL takes for no text at all.
         return None
     account = Account.objects.filter(provider=provider_code, token=token, is_enabled=True).first()
     if account is None:
