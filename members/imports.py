@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from kit.ids import normal_code
 from kit.masking import DOTS, mask_name
@@ -61,7 +61,7 @@ class MemberSheet(SheetResource):
         help_text=gettext_lazy("the number in another system"),
     )
     name = Column(
-        gettext_lazy("name"),
+        pgettext_lazy("of a person", "name"),
         read=read_text(120),
         aliases="full name|member name|customer name|姓名|名稱|名称|會員姓名|会员姓名|顧客姓名|"
         "客户姓名",

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from kit.checking import check_columns, check_currency, check_zone
 from kit.crypto import EncryptedTextField
@@ -141,7 +142,7 @@ class Member(models.Model):
     code = models.CharField(
         _("member number"), max_length=20, unique=True, default=new_member_code, editable=False
     )
-    name = EncryptedTextField(_("name"), blank=True, default="")
+    name = EncryptedTextField(pgettext_lazy("of a person", "name"), blank=True, default="")
     language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, default="zh-hant")
     region = models.ForeignKey(
         Region, models.PROTECT, related_name="members", verbose_name=_("region")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
 from campaigns.models import Message
@@ -97,7 +97,7 @@ def _lots(member: Member) -> Tab:
         (_points(lot.left), _points(lot.lot.points), _day(lot.lot.starts_at), _day(lot.expires_at))
         for lot in open_lots(member)[:MOST_ROWS]
     ]
-    headers = [_("left"), _("of"), _("from"), _("lapses at")]
+    headers = [_("left"), _("of"), pgettext("a day", "from"), _("lapses at")]
     return Tab("lots", _("Points that are left"), headers, rows)
 
 

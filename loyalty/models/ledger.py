@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from kit.facts import Fact
 from kit.ids import uuid7
@@ -108,7 +109,7 @@ class Lot(Fact):
         Award, models.PROTECT, null=True, db_index=False, related_name="lots"
     )
     points = models.PositiveIntegerField(_("points"))
-    starts_at = models.DateTimeField(_("from"))
+    starts_at = models.DateTimeField(pgettext_lazy("a day", "from"))
     expires_at = models.DateTimeField(_("lapses at"), null=True)
     closed_at = models.DateTimeField(_("used up at"), null=True)
 

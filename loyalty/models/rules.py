@@ -6,6 +6,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from kit.checking import check_columns, check_currency
 from kit.facts import Fact
@@ -91,7 +92,7 @@ class RuleRate(models.Model):
     points = models.PositiveIntegerField(_("points"), default=1)
 
     class Meta:
-        verbose_name = _("rate")
+        verbose_name = pgettext_lazy("points for an amount", "rate")
         verbose_name_plural = _("rates")
         constraints = [models.UniqueConstraint(fields=["rule", "currency"], name="rule_rate_once")]
 
