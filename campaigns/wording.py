@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.models import Campaign
 from campaigns.rules.reasons import Decline, Failure, Withheld
+from kit.money import Money
 from loyalty.refusals import IssueReason
 
 REASONS: Final[Mapping[str, Promise]] = {
@@ -59,3 +62,19 @@ WAITS: Final[Mapping[str, Promise]] = {
 def reason_in_words(code: str) -> str:
     """The sentence for a stored reason; the code itself if it is one that we no longer know."""
     return str(REASONS.get(code, code))
+
+
+def trigger_in_words(campaign: Campaign) -> str:
+    """What sets the campaign off, with its tier, amount or number of days."""
+    kind = campaign.trigger
+    if kind == Campaign.Trigger.TIER_REACHED and campaign.tier:
+        return gettext("%(tier)s was reached") % {"tier": campaign.tier}
+    if kind == Campaign.Trigger.LARGE_TICKET and campaign.amount and campaign.currency:
+        money = Money(campaign.amount, campaign.currency).display(get_language() or "en")
+        return gettext("one payment of %(amount)s or more") % {"amount": money}
+    if kind == Campaign.Trigger.SILENCE and campaign.silent_days:
+        words = ngettext(
+            "no purchase for %(days)d day", "no purchase for %(days)d days", campaign.silent_days
+        )
+        return words % {"days": campaign.silent_days}
+    return str(campaign.get_trigger_display())

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
+from campaigns.admin.numbers import numbers_of
 from campaigns.conditions import registry_for
 from campaigns.models import Campaign, CampaignText
 from campaigns.services.running import (
@@ -27,6 +28,7 @@ from campaigns.services.running import (
 )
 from campaigns.services.silence import count_silent
 from campaigns.services.texts import BadText, preview_texts, validate_text
+from campaigns.wording import trigger_in_words
 from kit.admin import BaseAdmin, BaseStacked, action, display, once
 from kit.condition_form import ConditionField
 from kit.conditions import ConditionError, sentence
@@ -80,13 +82,14 @@ class StartForm(forms.Form):
 @admin.register(Campaign)
 class CampaignAdmin(BaseAdmin):
     scope = EVERYBODY
-    list_display = ["__str__", "trigger", "in_words", "shown_state", "started_at", "reached"]
+    list_display = ["__str__", "when", "in_words", "shown_state", "started_at", "reached"]
     list_select_related = ["tier", "coupon_type"]
     list_filter = [("state", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter)]
     search_fields = _NAMES
     autocomplete_fields = ["coupon_type", "tier"]
     inlines = [TextInline]
     actions_detail = ["start", "pause"]
+    change_form_outer_before_template = "admin/campaigns/numbers.html"
     readonly_fields = ["state", "started_at", "still_missing", "preview"]
     conditional_fields = {
         "tier": "trigger == 'tier_reached'",
@@ -100,19 +103,32 @@ class CampaignAdmin(BaseAdmin):
         return rows.annotate(decided=Count("decisions")).prefetch_related("texts")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        which = ["tier", "amount", "currency", "silent_days"]
-        who = ["coupon_type", "daily_cap", "freshness_hours"]
+        when = {"fields": ["trigger", "tier", "amount", "currency", "silent_days"]}
+        limits = {"fields": ["daily_cap", "freshness_hours"]}
         if obj is None:
             return [
-                (None, {"fields": [*_NAMES, "trigger", *which]}),
-                (_("Offer"), {"fields": who}),
+                (None, {"fields": _NAMES}),
+                (_("When"), when),
+                (_("Offer"), {"fields": ["coupon_type"]}),
+                (_("Limits"), limits),
             ]
         return [
-            (None, {"fields": [*_NAMES, "trigger", *which, "state", "started_at"]}),
+            (None, {"fields": [*_NAMES, "state", "started_at"]}),
+            (_("When"), when),
             (_("Who gets it"), {"fields": ["condition"]}),
-            (_("Offer"), {"fields": who}),
+            (_("Offer"), {"fields": ["coupon_type"]}),
+            (_("Limits"), limits),
             (_("Before it runs"), {"fields": ["still_missing", "preview"]}),
         ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        extra = dict(extra_context or {})
+        campaign = self.get_object(request, object_id)
+        if campaign is not None and campaign.started_at:
+            extra["numbers"] = numbers_of(campaign, request)
+        return super().change_view(request, object_id, form_url, extra)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -200,6 +216,10 @@ class CampaignAdmin(BaseAdmin):
         if campaign is None:
             raise PermissionDenied
         return campaign
+
+    @display(description=gettext_lazy("trigger"), ordering="trigger")
+    def when(self, campaign: Campaign) -> str:
+        return trigger_in_words(campaign)
 
     @display(description=gettext_lazy("condition"))
     def in_words(self, campaign: Campaign) -> str:

@@ -9,13 +9,13 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from campaigns.channels.eml import read_eml
 from campaigns.models import Decision, Message
 from campaigns.services.deliver import DOUBT, send_again
 from campaigns.wording import reason_in_words
-from kit.admin import FactAdmin, RelatedFilter, action, display, is_masked
+from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, is_masked
 from members.admin import OF_MEMBER
 
 
@@ -29,7 +29,7 @@ class MessageAdmin(FactAdmin):
     list_filter = [
         ("state", ChoicesDropdownFilter),
         ("decision__campaign", RelatedFilter),
-        ("queued_at", RangeDateTimeFilter),
+        ("queued_at", PeriodFilter),
     ]
     search_fields = ["=member__code"]
     search_help_text = gettext_lazy("The whole member number")
@@ -113,7 +113,7 @@ class DecisionAdmin(FactAdmin):
     scope = OF_MEMBER
     list_display = ["decided_at", "campaign", "member", "coupon"]
     list_select_related = ["campaign", "member", "coupon"]
-    list_filter = [("campaign", RelatedFilter), ("decided_at", RangeDateTimeFilter)]
+    list_filter = [("campaign", RelatedFilter), ("decided_at", PeriodFilter)]
     search_fields = ["=member__code"]
     ordering = ["-id"]
     fields = ["campaign", "member", "coupon", "occurrence", "decided_at"]

@@ -40,6 +40,10 @@ class RuleForm(forms.ModelForm[Rule]):
             "ends_at",
             "is_enabled",
         ]
+        help_texts = {
+            "is_enabled": gettext_lazy("Switched off, it gives nothing to payments from now on."),
+            "fixed_points": gettext_lazy("For each payment that the rule fits."),
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -65,23 +69,33 @@ class RuleAdmin(BaseAdmin):
 
     scope = EVERYBODY
     form = RuleForm
-    list_display = ["__str__", "kind", "priority", "gives", "in_words", "is_enabled"]
+    list_display = ["__str__", "kind", "shown_priority", "gives", "in_words", "is_enabled"]
     list_select_related = ["category"]
     list_filter = [("kind", ChoicesDropdownFilter), "is_enabled"]
     search_fields = _NAMES
     autocomplete_fields = ["category"]
+    ordering = ["kind", "priority", "name"]
     inlines = [RuleRateInline]
+    readonly_fields = ["gives", "in_words"]
     conditional_fields = {
         "priority": "kind == 'base'",
         "category": "kind == 'category'",
         "fixed_points": "kind == 'bonus'",
     }
     fieldsets = [
-        (None, {"fields": [*_NAMES, "kind", "priority", "category", "fixed_points"]}),
+        (None, {"fields": [*_NAMES, "is_enabled"]}),
+        (gettext_lazy("What it gives"), {
+            "fields": ["kind", "category", "fixed_points", "cap_per_day"]
+        }),
         (gettext_lazy("When it counts"), {
-            "fields": ["condition", "starts_at", "ends_at", "cap_per_day", "is_enabled"]
+            "fields": ["condition", "starts_at", "ends_at", "priority"]
         }),
     ]  # fmt: skip
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A saved rule says first, in a sentence, what it does."""
+        saved = (gettext_lazy("As saved"), {"fields": ["gives", "in_words"]})
+        return self.fieldsets if obj is None else [saved, *self.fieldsets]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         return super().get_queryset(request).prefetch_related("rates")
@@ -98,6 +112,10 @@ class RuleAdmin(BaseAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Awards name it; switch it off instead.
+
+    @display(description=gettext_lazy("priority"), ordering="priority")
+    def shown_priority(self, rule: Rule) -> str:
+        return str(rule.priority) if rule.kind == Rule.Kind.BASE else "–"
 
     @display(description=gettext_lazy("gives"))
     def gives(self, rule: Rule) -> str:

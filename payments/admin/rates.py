@@ -22,6 +22,9 @@ class RateForm(forms.ModelForm[Rate]):
     class Meta:
         model = Rate
         fields = ["currency", "valid_from", "rate"]
+        help_texts = {
+            "rate": gettext_lazy("How much of the programme's currency one unit is worth."),
+        }
 
     def clean_currency(self) -> str:
         currency: str = self.cleaned_data["currency"].upper()
