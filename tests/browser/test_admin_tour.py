@@ -4,8 +4,6 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from kit.conditions import sentence
-from loyalty.conditions import PAYMENT
 from loyalty.models import Rule
 from payments.models import Account, Callback, Transaction
 from tests import build
@@ -112,20 +110,36 @@ def test_an_unmatched_payment_is_linked_with_the_picker(shop: World, page: Page)
     assert row.member == shop.near.member
 
 
-def test_a_condition_is_built_from_rows_and_shown_as_a_sentence(shop: World, page: Page) -> None:
+def test_a_condition_is_built_by_clicking_and_shown_as_a_sentence(shop: World, page: Page) -> None:
     rule = Rule.objects.get()
     sign_in(page)
     page.goto(reverse("admin:loyalty_rule_change", args=[rule.pk]))
 
     page.get_by_role("button", name="Add condition").click()
+    row = page.locator(".rule-builder__row")
+    row.locator(".rule-builder__field").select_option("weekday")
+    row.locator(".rule-builder__operator").select_option("in")
+    row.get_by_label("Saturday").check()
+    row.get_by_label("Sunday").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    page.wait_for_load_state()
 
+    page.wait_for_url("**/loyalty/rule/")
+    expect(page.locator("#result_list")).to_contain_text("day of the week is Saturday or Sunday")
     rule.refresh_from_db()
-    if rule.condition.get("rules"):
-        expect(page.get_by_text(sentence(rule.condition, PAYMENT)).first).to_be_visible()
-    else:
-        expect(page.locator("rule-builder")).to_be_visible()
+    assert rule.condition["rules"] == [{"field": "weekday", "operator": "in", "value": ["5", "6"]}]
+
+
+def test_fields_show_only_where_they_mean_something(shop: World, page: Page) -> None:
+    sign_in(page)
+    page.goto(reverse("admin:loyalty_rule_add"))
+    rates = page.locator("#rates-group")
+    expect(page.locator("#id_fixed_points")).to_be_hidden()
+    expect(rates).to_be_visible()
+
+    page.locator("#id_kind").select_option("bonus")
+
+    expect(page.locator("#id_fixed_points")).to_be_visible()
+    expect(rates).to_be_hidden()
 
 
 @pytest.mark.parametrize("language", ["zh-hant", "zh-hans"])
