@@ -6,37 +6,40 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from config.local.places import ADMIN_NAME, admin_password_file, unfinished_demo_file
+from members.models import Region
 
 
 class Command(BaseCommand):
-    help = "Makes the first administrator and, unless DEMO=0, the demo merchant, if missing."
+    help = (
+        "Makes the first administrator, if missing; and in an empty database the demo merchant, as"
+        " DEMO says: by default on a machine of one's own, never by itself in production."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not User.objects.filter(is_superuser=True).exists():
             password = _password(admin_password_file(settings.DATA_DIR))
             User.objects.create_superuser(ADMIN_NAME, password=password)
             self.stdout.write(f"Made the administrator {ADMIN_NAME!r}.")
-        if environ.Env().bool("DEMO", default=True) and "demo" in get_commands():
+        if environ.Env().bool("DEMO", default=not settings.IS_PRODUCTION):
             self._fill_if_empty()
 
     def _fill_if_empty(self) -> None:
         unfinished = unfinished_demo_file(settings.DATA_DIR)
         # No member can be without a region; staff who have made one have begun on their own.
-        if apps.get_model("members", "Region")._default_manager.exists():
+        if Region.objects.exists():
             # The shop opens now, whoever its members are: from here on nothing is thrown away.
             unfinished.unlink(missing_ok=True)
             return
         unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished.touch()
         call_command("demo", stdout=self.stdout)
-        unfinished.unlink(missing_ok=True)  # `demo` forgets it too, for who runs it by hand.
+        unfinished.unlink(missing_ok=True)
 
 
 def _password(path: Path) -> str:
