@@ -59,8 +59,8 @@ class Command(BaseCommand):
         outcome = run(plan, sales, door, _database())
         for line in report.lines(outcome):
             self.stdout.write(line)
-        if outcome.lost or outcome.doubled:
-            raise CommandError("Payments were lost or doubled.")
+        if outcome.lost or outcome.doubled or outcome.refused:
+            raise CommandError("Payments were lost, doubled or refused.")
 
 
 def _database() -> dict[str, Any]:
