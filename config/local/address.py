@@ -100,6 +100,7 @@ def celery(env: environ.Env, database: dict[str, Any]) -> dict[str, Any]:
         # Whoever queues work has a request to answer: one more try, then the error.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2},
         "task_ignore_result": True,
+        "result_expires": None,  # Else beat adds a job that clears results away.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_time_limit": TASK_MINUTES * 60,
