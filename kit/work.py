@@ -1,13 +1,14 @@
 """Work: what is still to be done with a row, kept on the row itself."""
 
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from django.db import connection, models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 REPAIR: Final = "repair"  # Parked by kit.drain: the row itself is bad; staff may replay it.
+_LONGEST_ERROR: Final = 2000
 
 IS_DUE: Final = Q(due_at__isnull=False, waiting_for="")
 IS_PARKED: Final = ~Q(waiting_for="")
@@ -41,10 +42,6 @@ class Work(models.Model):
     def is_done(self) -> bool:
         return self.due_at is None
 
-    @property
-    def is_parked(self) -> bool:
-        return bool(self.waiting_for)
-
 
 def hold_keys(keys: list[str]) -> None:
     """Take the transaction-long advisory locks of `keys`, in one order for everybody.
@@ -72,6 +69,12 @@ def hold_keys(keys: list[str]) -> None:
             " ORDER BY 1, 2) AS ordered",
             [list(column) for column in zip(*wanted, strict=True)],
         )
+
+
+def note_failure(rows: models.QuerySet[Any], error: str, *, tries: int) -> None:
+    """Count a failed try of `rows`; those that have had `tries` wait for repair."""
+    rows.update(attempts=F("attempts") + 1, error=error[:_LONGEST_ERROR])
+    rows.filter(attempts__gte=tries).update(waiting_for=REPAIR)
 
 
 def release(rows: models.QuerySet[Work], *, at: datetime | None = None) -> int:

@@ -19,13 +19,12 @@ from campaigns.services.occasions import Scene, happening_of, payment_of, read_s
 from campaigns.services.running import pause_key
 from campaigns.services.texts import Written, text_for, write_message
 from kit.drain import Outbox, drain_outward
-from kit.work import REPAIR, hold_keys
+from kit.work import hold_keys, note_failure
 from members.links import unsubscribe_url
 from members.services import emails_of, members_with_consent
 
 # A server that is slow is given up by its time-out long before.
 STUCK_AFTER: Final = timedelta(minutes=10)
-LONGEST_ERROR: Final = 2000
 # Not REPAIR: what is retried by the dozen must not hold what may have been sent already.
 DOUBT: Final = "doubt"
 
@@ -206,12 +205,7 @@ def _keep_waiting(
 
 
 def _park(message_id: UUID, error: str, tries: int) -> None:
-    message = Message.objects.get(pk=message_id)
-    message.attempts += 1
-    message.error = error[:LONGEST_ERROR]
-    if message.attempts >= tries:
-        message.waiting_for = REPAIR
-    message.save(update_fields=["attempts", "error", "waiting_for"])
+    note_failure(Message.objects.filter(pk=message_id), error, tries=tries)
 
 
 def _addressed(message: Message, written: Written, address: str) -> Letter:

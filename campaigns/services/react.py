@@ -24,14 +24,13 @@ from campaigns.services.occasions import (
 )
 from kit.conditions import Group, matches
 from kit.drain import Queue, drain
-from kit.work import IS_DUE, REPAIR
+from kit.work import IS_DUE, note_failure
 from loyalty.models import Coupon, Standing
 from loyalty.services.coupons import issue_coupons
 from members.models import Event
 
 # A window wider than one batch, so that processes beside each other find members of their own.
 WINDOW: Final = 4
-LONGEST_ERROR: Final = 2000
 _SILENCE: Final = Campaign.Trigger.SILENCE
 
 
@@ -208,14 +207,9 @@ def _entry(case: _Case) -> dict[str, Any]:
 
 def _park(member_id: UUID, error: str, tries: int) -> None:
     """Put the member's oldest due event aside for staff; the member's next ones go on."""
-    event = Event.objects.filter(IS_DUE, member_id=member_id).order_by("due_at", "id").first()
-    if event is None:
-        return
-    event.attempts += 1
-    event.error = error[:LONGEST_ERROR]
-    if event.attempts >= tries:
-        event.waiting_for = REPAIR
-    event.save(update_fields=["attempts", "error", "waiting_for"])
+    due = Event.objects.filter(IS_DUE, member_id=member_id).order_by("due_at", "id")
+    oldest = list(due.values_list("pk", flat=True)[:1])
+    note_failure(Event.objects.filter(pk__in=oldest), error, tries=tries)
 
 
 _QUEUE: Final = Queue[UUID](

@@ -11,11 +11,11 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from kit.bulk import insert_many, update_many
 from kit.drain import Queue, drain
-from kit.work import IS_DUE, REPAIR, hold_keys
+from kit.work import IS_DUE, REPAIR, hold_keys, note_failure
 from loyalty.models import Award, Standing, Transfer
 from loyalty.rules.periods import lapse_instant, local_day
 from loyalty.services.awards import CannotRule, Ruling, rule_on
@@ -248,9 +248,7 @@ def _park(member_id: UUID, error: str, tries: int) -> None:
         .order_by("due_at", "id")
         .values_list("pk", flat=True)[:1]
     )
-    rows = Transaction.objects.filter(pk__in=list(oldest))
-    rows.update(attempts=F("attempts") + 1, error=error[:2000])
-    rows.filter(attempts__gte=tries).update(waiting_for=REPAIR)
+    note_failure(Transaction.objects.filter(pk__in=list(oldest)), error, tries=tries)
 
 
 def _queue_of(candidates: set[UUID]) -> Queue[UUID]:

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.expressions import RawSQL
 
 from kit.drain import Queue, drain
-from kit.work import IS_DUE, REPAIR
+from kit.work import IS_DUE, note_failure
 from payments.models import Account, Callback, CallbackBody, Transaction
 from payments.providers import all_providers
 from payments.providers.base import Ignored, MalformedPayload, Notice
@@ -122,10 +122,7 @@ def _set_conflicts_apart(booked: Booked) -> None:
 
 
 def _park(key: UUID, error: str, tries: int) -> None:
-    """Set a row aside for staff once it has had its tries; until then let it come again."""
-    rows = Callback.objects.filter(pk=key)
-    rows.update(attempts=F("attempts") + 1, error=error[:2000])
-    rows.filter(attempts__gte=tries).update(waiting_for=REPAIR)
+    note_failure(Callback.objects.filter(pk=key), error, tries=tries)
 
 
 _QUEUE: Final = Queue(
