@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from campaigns.rules.reasons import Decline
 from kit.money import Money
+from loyalty.rules.earning import remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,17 @@ class Ticket:
 
 
 def kept_of(paid: Money, corrections: Iterable[Correction]) -> Money:
-    """What is left of a payment; never below nothing."""
-    refunds, total = Decimal(0), Decimal(0)
-    others = Decimal(0)
-    for correction in corrections:
-        if correction.kind == "reversal":
-            others -= correction.amount
-        elif correction.kind == "chargeback":
-            others += correction.amount
-        elif correction.is_total:
-            total = max(total, correction.amount)
-        else:
-            refunds += correction.amount
-    gone = max(refunds, total) + others
-    return Money(min(max(paid.amount - gone, Decimal(0)), paid.amount), paid.currency)
+    """What is left of a payment, by the same sums as its points."""
+    rows = list(corrections)
+    refunds = [row for row in rows if row.kind == "refund"]
+    left = remaining(
+        paid.amount,
+        totals=[row.amount for row in refunds if row.is_total],
+        singles=[row.amount for row in refunds if not row.is_total],
+        back=sum((row.amount for row in rows if row.kind == "reversal"), Decimal(0)),
+        charged_back=sum((row.amount for row in rows if row.kind == "chargeback"), Decimal(0)),
+    )
+    return Money(left, paid.currency)
 
 
 def decline_ticket(
