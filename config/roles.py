@@ -29,17 +29,6 @@ def grant_runtime(connection: BaseDatabaseWrapper, role: str) -> None:
             _grant_queues(cursor, name)
 
 
-def ensure_role(connection: BaseDatabaseWrapper, role: str) -> None:
-    """Make `role`, without a way to sign in, if the server does not know it; for tests."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT quote_ident(%s)", [role])
-        (name,) = cursor.fetchone()
-        cursor.execute(
-            f"DO $$ BEGIN CREATE ROLE {name};"
-            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        )
-
-
 def rights_by_table(cursor: CursorWrapper) -> dict[str, str]:
     """The rights on each table of the schema; partitions are reached through their parent."""
     facts = {model._meta.db_table for model in apps.get_models() if issubclass(model, Fact)}

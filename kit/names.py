@@ -1,7 +1,5 @@
 """Names that staff give to things, in each language of the house."""
 
-from typing import ClassVar
-
 from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -13,8 +11,6 @@ class Named(models.Model):
     name = models.CharField(_("name"), max_length=120)
     name_zh_hant = models.CharField(_("name in 繁體中文"), max_length=120, blank=True)
     name_zh_hans = models.CharField(_("name in 简体中文"), max_length=120, blank=True)
-
-    name_fields: ClassVar[tuple[str, ...]] = ("name", "name_zh_hant", "name_zh_hans")
 
     class Meta:
         abstract = True

@@ -51,9 +51,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """The test database, with the grants that `manage.py prepare` would have made."""
     with django_db_blocker.unblock(), transaction.atomic():
-        roles.ensure_role(connection, settings.DATABASE_RUNTIME_ROLE)
+        _ensure_role(settings.DATABASE_RUNTIME_ROLE)
         roles.grant_runtime(connection, settings.DATABASE_RUNTIME_ROLE)
     _let_flush_truncate_facts()
+
+
+def _ensure_role(role: str) -> None:
+    """Several workers may make it at once: it belongs to the server, not to a database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(%s)", [role])
+        (name,) = cursor.fetchone()
+        cursor.execute(
+            f"DO $$ BEGIN CREATE ROLE {name};"
+            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
 
 
 @pytest.fixture

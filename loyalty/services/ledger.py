@@ -20,8 +20,6 @@ from django.db.models.functions import Coalesce
 from kit.bulk import update_many
 from loyalty.models import Award, Lot, LotUse, PointAccount, Standing, Transfer
 
-CREDITS = {Transfer.Kind.EARN, Transfer.Kind.GIVE_BACK}
-
 _OTHER_SIDE = {
     Transfer.Kind.EARN: PointAccount.Kind.ISSUED,
     Transfer.Kind.TAKE_BACK: PointAccount.Kind.ISSUED,

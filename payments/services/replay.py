@@ -5,9 +5,9 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from kit.work import release
-from payments.models import Callback, CallbackBody, Rejection
+from payments.models import Callback, Rejection
 from payments.providers import all_providers
-from payments.providers.base import Inbound, Outcome, Rejected
+from payments.providers.base import Outcome, Rejected
 from payments.services.accounts import keys_of
 from payments.services.bodies import unseal
 from payments.services.receive import store
@@ -44,11 +44,3 @@ def _verify_again(rejection: Rejection) -> Outcome:
     if isinstance(verdict, Rejected):
         return Outcome.REFUSED
     return store(account.pk, provider, inbound, verdict, now=rejection.received_at)
-
-
-def stored_request(callback: Callback) -> Inbound | None:
-    """The post as it came, for staff to look at; None once its body was pruned."""
-    body = CallbackBody.objects.filter(
-        callback_id=callback.pk, received_at=callback.received_at
-    ).first()
-    return unseal(body.sealed) if body else None
