@@ -11,7 +11,7 @@ from kit.money import Money
 
 @dataclass(frozen=True, slots=True)
 class TierStep:
-    """A member went from one tier to another; `before` is None for the first one."""
+    """A member went from one tier to another; `rank_before` is None for the first one."""
 
     after: str
     rank_before: int | None
