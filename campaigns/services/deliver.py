@@ -19,6 +19,7 @@ from campaigns.services.occasions import Scene, happening_of, payment_of, read_s
 from campaigns.services.running import pause_key
 from campaigns.services.texts import Written, text_for, write_message
 from kit.drain import Outbox, drain_outward
+from kit.masking import mask_name
 from kit.work import hold_keys, note_failure
 from members.links import unsubscribe_url
 from members.services import emails_of, members_with_consent
@@ -98,11 +99,17 @@ def _claim(message_id: UUID, now: datetime) -> Letter | None:
         sending_at=now,
         due_at=None,
         attempts=F("attempts") + 1,
-        subject=letter.subject,
+        subject=_without_name(letter.subject, message.member.name),
         body=letter.text,
         reason="",
     )
     return letter
+
+
+def _without_name(subject: str, name: str) -> str:
+    """The subject is kept in the open, so no name is in it; the text is sealed."""
+    plain = " ".join(name.split())
+    return subject.replace(plain, mask_name(plain)) if plain else subject
 
 
 def _is_paused(message: Message) -> bool:

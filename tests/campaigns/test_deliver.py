@@ -110,7 +110,8 @@ def test_what_staff_will_see_in_the_demo_is_a_file(
     mail = read_eml(message.pk)
     assert mail is not None
     assert mail["To"] == "mei@example.com"
-    assert mail["Subject"] == message.subject
+    assert mail["Subject"] == "Mei，九折券 給您"
+    assert message.subject == "M•••，九折券 給您"
     body = mail.get_body(("plain",))
     assert body is not None
     assert Coupon.objects.get().code in body.get_content()
