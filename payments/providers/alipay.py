@@ -87,7 +87,6 @@ _REPLIES: Final = {
     Outcome.ACCEPTED: Reply(200, b"success"),
     Outcome.DUPLICATE: Reply(200, b"success"),
     Outcome.REFUSED: Reply(400, b"fail"),
-    Outcome.TROUBLE: Reply(500, b"fail"),
 }
 
 _MOVES_NO_MONEY: Final = {

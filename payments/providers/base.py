@@ -34,7 +34,6 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
-    TROUBLE = "trouble"  # Ours: ask the platform to send it again.
 
 
 class Kind(StrEnum):

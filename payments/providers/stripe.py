@@ -65,7 +65,6 @@ _REPLIES: Final = {
     Outcome.ACCEPTED: Reply(200),
     Outcome.DUPLICATE: Reply(200),
     Outcome.REFUSED: Reply(400),
-    Outcome.TROUBLE: Reply(500),
 }
 
 

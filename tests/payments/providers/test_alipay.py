@@ -364,7 +364,6 @@ def test_the_answer_is_one_word() -> None:
         Outcome.ACCEPTED: Reply(200, b"success"),
         Outcome.DUPLICATE: Reply(200, b"success"),
         Outcome.REFUSED: Reply(400, b"fail"),
-        Outcome.TROUBLE: Reply(500, b"fail"),
     }
 
 

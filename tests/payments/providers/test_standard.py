@@ -265,7 +265,6 @@ def test_duplicates_are_answered_like_the_first_and_trouble_asks_for_more() -> N
         Outcome.ACCEPTED: 200,
         Outcome.DUPLICATE: 200,
         Outcome.REFUSED: 400,
-        Outcome.TROUBLE: 500,
     }
 
 
