@@ -106,7 +106,7 @@ def _group(
         oldest=found["oldest"],
         list_url=_list_url(model, what),
         samples=[(str(row), _change_url(row), row.error[:300]) for row in rows[:SAMPLES]],
-        remedy=_remedy(what, detail, found["example"]),
+        remedy=_remedy(request, what=what, detail=detail, example=found["example"]),
         can_retry=what == REPAIR,
         is_calm=what in {"member", "campaign"},
     )
@@ -122,12 +122,15 @@ def _reason(what: str, detail: str, example: str) -> str:
     return waiting_in_words(example)
 
 
-def _remedy(what: str, detail: str, example: str) -> tuple[str, str] | None:
-    if what == "rate":
+def _remedy(
+    request: HttpRequest, *, what: str, detail: str, example: str
+) -> tuple[str, str] | None:
+    """The way out, for whoever may take it."""
+    if what == "rate" and request.user.has_perm("payments.add_rate"):
         asked = urlencode({"currency": detail, "valid_from": example.rpartition(":")[2]})
         words = _("Enter a rate of %(currency)s") % {"currency": detail}
         return words, f"{reverse('admin:payments_rate_add')}?{asked}"
-    if what == "member":
+    if what == "member" and request.user.has_perm("payments.link_transaction"):
         url = reverse("admin:payments_transaction_changelist")
         return _("Link them to members"), f"{url}?waiting=member"
     return None
