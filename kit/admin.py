@@ -1,6 +1,7 @@
 """The one base of every admin class: scoped by store and region, light on queries, exportable."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -16,8 +17,10 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
+from django.utils.timezone import make_aware
 from django.utils.translation import get_language
 from import_export.admin import ExportMixin
 from import_export.resources import modelresource_factory
@@ -170,12 +173,25 @@ class RelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
 class PeriodFilter(RangeDateTimeFilter):  # type: ignore[misc]
     """From and to: a day is enough, its first and last moment are meant then."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        for end, moment in (("from", "00:00:00"), ("to", "23:59:59")):
-            day, time = f"{self.parameter_name}_{end}_0", f"{self.parameter_name}_{end}_1"
-            if self.used_parameters.get(day) and not self.used_parameters.get(time):
-                self.used_parameters[time] = moment
-        return cast("QuerySet[Any] | None", super().queryset(request, queryset))
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        ends = (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59.999999"))
+        for end, comparison, moment in ends:
+            name = f"{self.parameter_name}_{end}"
+            day, time = (self.used_parameters.get(f"{name}_{part}") for part in "01")
+            instant = _instant(f"{day} {time or moment}") if day else None
+            if instant is not None:
+                asked = {f"{self.parameter_name}__{comparison}": instant}
+                queryset = queryset.filter(**asked)
+        return queryset
+
+
+def _instant(typed: str) -> datetime | None:
+    """None for what is no moment, such as the 31st of February."""
+    try:
+        instant = parse_datetime(typed)
+    except ValueError:
+        return None
+    return make_aware(instant) if instant else None
 
 
 class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
