@@ -60,7 +60,7 @@ def web(**environment: str) -> Iterator[str]:
     port = _free_port()
     program = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     program += ["--host", "127.0.0.1", "--port", str(port), "--no-ws", "--workers", "2"]
-    program += ["--blocking-threads", "2", "--blocking-threads-idle-timeout", "600"]
+    program += ["--blocking-threads", "4", "--blocking-threads-idle-timeout", "600"]
     program += ["--log-level", "warning"]
     with _running(program, environment) as process:
         _await_answer(port, process)

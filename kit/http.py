@@ -1,7 +1,7 @@
 """What every HTTP interface shares: strict JSON in, RFC 9457 problems out."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -24,6 +24,18 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 LARGEST_BODY: Final = 256 * 1024
+
+
+class RefuseNul:
+    """Middleware: an address with a zero byte asks for nothing that PostgreSQL could look up."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponse("Bad address.\n", status=400, content_type="text/plain")
+        return self._get_response(request)
 
 
 class BodyTooLarge(exceptions.APIException):

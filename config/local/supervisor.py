@@ -113,7 +113,8 @@ class Supervisor:
 
     def _lasting(self) -> list[Child]:
         plan = self._plan
-        workers, threads = (os.environ.get(name, "2") for name in ("WEB_WORKERS", "WEB_THREADS"))
+        workers = os.environ.get("WEB_WORKERS", "2")
+        threads = os.environ.get("WEB_THREADS", "4")  # A slow sender holds one of them.
         web = ["-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
         web += ["--host", plan.host, "--port", str(plan.port), "--no-ws"]
         web += ["--workers", workers, "--blocking-threads", threads]

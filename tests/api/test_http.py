@@ -171,3 +171,7 @@ def test_no_header_is_our_fault(header: str) -> None:
             "/api/v1/members/M1", headers={"Authorization": "Bearer x", name: header}
         )
         assert answer.status_code in (401, 406)
+
+
+def test_an_address_with_a_zero_byte_is_refused() -> None:
+    assert Client().get("/admin/login/?next=%00").status_code == 400
