@@ -3,7 +3,7 @@ from django.db import migrations
 
 def make_system_accounts(apps, schema_editor):
     account = apps.get_model("loyalty", "PointAccount")
-    for kind in ("issued", "expired", "adjusted", "spent"):
+    for kind in ("issued", "expired", "adjusted"):
         account.objects.get_or_create(kind=kind, member=None)
 
 
