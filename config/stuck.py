@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns.models import Message
+from campaigns.services.deliver import DOUBT
 from campaigns.wording import WAITS
 from kit.work import IS_PARKED, REPAIR, Work, release
 from payments.wording import waiting_in_words
@@ -133,6 +134,8 @@ def _remedy(
     if what == "member" and request.user.has_perm("payments.link_transaction"):
         url = reverse("admin:payments_transaction_changelist")
         return _("Link them to members"), f"{url}?waiting=member"
+    if what == DOUBT and request.user.has_perm("campaigns.run_campaign"):
+        return _("Confirm or send again"), _list_url(Message, what)
     return None
 
 
@@ -172,7 +175,7 @@ def _list_url(model: type[Work], what: str) -> str:
     options = model._meta
     url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     if model is Message:
-        return f"{url}?state__exact=unknown" if what == "doubt" else url
+        return f"{url}?state__exact=unknown" if what == DOUBT else url
     return f"{url}?waiting={what}" if options.model_name == "transaction" else f"{url}?work=parked"
 
 

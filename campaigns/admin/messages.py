@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from campaigns.channels.eml import read_eml
 from campaigns.models import Decision, Message
-from campaigns.services.deliver import DOUBT, send_again
+from campaigns.services.deliver import confirm_sent, send_again
 from campaigns.wording import reason_in_words
 from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, is_masked
 from members.admin import OF_MEMBER
@@ -34,7 +34,7 @@ class MessageAdmin(FactAdmin):
     search_fields = ["=member__code"]
     search_help_text = gettext_lazy("The whole member number")
     ordering = ["-queued_at"]
-    actions = ["send_again"]
+    actions = ["confirm_sent", "send_again"]
     fields = [
         "campaign",
         "member",
@@ -57,9 +57,18 @@ class MessageAdmin(FactAdmin):
     @action(description=gettext_lazy("Send those again that are in doubt"), permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         """Staff asked the member, or would rather send twice than not at all."""
-        count = send_again(queryset.filter(waiting_for=DOUBT), now=timezone.now())
+        count = send_again(queryset, now=timezone.now())
         words = ngettext(
             "%(count)d message is sent again.", "%(count)d messages are sent again.", count
+        )
+        self.say(request, words % {"count": count})
+
+    @action(description=gettext_lazy("It was sent (only those in doubt)"), permissions=["send"])
+    def confirm_sent(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        """Staff found out that the member has it."""
+        count = confirm_sent(queryset)
+        words = ngettext(
+            "%(count)d message counts as sent.", "%(count)d messages count as sent.", count
         )
         self.say(request, words % {"count": count})
 

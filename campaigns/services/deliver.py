@@ -48,9 +48,8 @@ def park_stuck_messages(now: datetime) -> int:
 
 
 def send_again(messages: QuerySet[Message], *, now: datetime) -> int:
-    """Staff want these sent, though they failed, were withheld or may have been sent before."""
-    states = (Message.State.UNKNOWN, Message.State.FAILED, Message.State.WITHHELD)
-    return messages.filter(state__in=states).update(
+    """Staff want these sent, which were in doubt, though they may have been sent before."""
+    return messages.filter(state=Message.State.UNKNOWN).update(
         state=Message.State.QUEUED,
         queued_at=now,
         due_at=now,

@@ -1,6 +1,7 @@
 """What staff do for members: each action calls its service once and says what came of it."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 
 from django.test import Client
@@ -210,6 +211,23 @@ def test_only_messages_in_doubt_are_sent_again(world: World, as_boss: Client) ->
     doubted.refresh_from_db()
     assert (doubted.state, doubted.waiting_for) == ("queued", "")
     assert Message.objects.filter(due_at__isnull=False).get() == doubted
+
+
+def test_only_messages_in_doubt_are_confirmed(world: World, as_boss: Client) -> None:
+    sent, doubted = Message.objects.order_by("queued_at")[:2]
+    at = NOON - timedelta(hours=1)
+    Message.objects.filter(pk=doubted.pk).update(
+        state="unknown", waiting_for=DOUBT, due_at=at, sending_at=at, sent_at=None
+    )
+
+    stuck = as_boss.get(reverse("admin:stuck")).content.decode()
+    page = select(as_boss, Message, [sent, doubted], "confirm_sent")
+
+    assert "Confirm or send again" in stuck
+    assert "1 message counts as sent." in said(page)
+    doubted.refresh_from_db()
+    assert (doubted.state, doubted.waiting_for, doubted.sent_at) == ("sent", "", at)
+    assert not Message.objects.filter(due_at__isnull=False).exists()
 
 
 def test_a_campaign_is_previewed_in_each_language_and_the_mail_is_only_shown(
