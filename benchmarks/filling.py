@@ -64,7 +64,7 @@ _STATEMENTS = (
     FROM past, loyalty_pointaccount AS other WHERE other.kind = 'issued'
     UNION ALL
     SELECT pg_temp.key('s', n), 'spend', member, other.id, amount, NULL, '', at, at
-    FROM past, loyalty_pointaccount AS other WHERE other.kind = 'spent' AND is_spent
+    FROM past, loyalty_pointaccount AS other WHERE other.kind = 'adjusted' AND is_spent
     """,
     """
     INSERT INTO loyalty_lot

@@ -7,4 +7,5 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        import_module("config.celery")  # So that `.delay()` finds our broker in every process.
+        import_module("config.celery")  # Tasks that are sent from any process find our broker.
+        import_module("config.deployment")  # Its checks register themselves.

@@ -7,7 +7,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from campaigns.models import Message
 from kit.work import IS_DUE
+from members.models import Event
 from payments.models import Callback, Transaction
 
 
@@ -19,7 +21,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
         now = timezone.now()
         due = [
             model._default_manager.filter(IS_DUE).aggregate(oldest=Min("due_at"))["oldest"]
-            for model in (Callback, Transaction)
+            for model in (Callback, Transaction, Event, Message)
         ]
     except DatabaseError:
         return JsonResponse({"status": "database unavailable"}, status=503)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -24,6 +25,15 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 LARGEST_BODY: Final = 256 * 1024
+
+
+def client_address(request: HttpRequest) -> str:
+    """Who is at the other end: in production the address that our reverse proxy vouches for, which
+    is the last of X-Forwarded-For; what stands before it is the visitor's own claim."""
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    if not settings.IS_PRODUCTION:
+        return peer
+    return request.META.get("HTTP_X_FORWARDED_FOR", peer).rpartition(",")[2].strip() or peer
 
 
 class RefuseNul:

@@ -19,7 +19,7 @@ from config.local.address import is_bundled
 _ROOT = Path(__file__).resolve().parent.parent
 _SYSTEM_ACCOUNTS = """
 INSERT INTO loyalty_pointaccount (id, kind)
-SELECT gen_random_uuid(), kind FROM unnest(ARRAY['issued', 'expired', 'adjusted', 'spent']) AS kind
+SELECT gen_random_uuid(), kind FROM unnest(ARRAY['issued', 'expired', 'adjusted']) AS kind
 """
 _server = pytest.StashKey["subprocess.Popen[bytes]"]()
 

@@ -7,145 +7,408 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('loyalty', '0001_initial'),
-        ('members', '0001_initial'),
+        ("loyalty", "0001_initial"),
+        ("members", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Campaign',
+            name="Campaign",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('trigger', models.CharField(choices=[('tier_reached', 'a tier was reached'), ('large_ticket', 'one payment above an amount'), ('silence', 'no purchase for a number of days')], max_length=20, verbose_name='trigger')),
-                ('amount', models.DecimalField(blank=True, decimal_places=4, max_digits=19, null=True, verbose_name='amount')),
-                ('currency', models.CharField(blank=True, help_text='Payments in other currencies are compared at the rate of their day.', max_length=3, verbose_name='currency')),
-                ('silent_days', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='days without a purchase')),
-                ('condition', models.JSONField(blank=True, default=dict, verbose_name='condition')),
-                ('daily_cap', models.PositiveIntegerField(blank=True, null=True, verbose_name='members a day, at most')),
-                ('freshness_hours', models.PositiveSmallIntegerField(default=24, help_text="What is older, such as last year's sales out of a spreadsheet, sends nothing.", verbose_name='only for events of the last (hours)')),
-                ('state', models.CharField(choices=[('draft', 'draft'), ('running', 'running'), ('paused', 'paused')], default='draft', editable=False, max_length=10, verbose_name='state')),
-                ('started_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='running since')),
-                ('includes_already_silent', models.BooleanField(default=False, editable=False)),
-                ('coupon_type', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='loyalty.coupontype', verbose_name='coupon')),
-                ('tier', models.ForeignKey(blank=True, help_text='Of “a tier was reached”. None: any higher tier.', null=True, on_delete=django.db.models.deletion.PROTECT, to='loyalty.tier', verbose_name='tier')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("tier_reached", "a tier was reached"),
+                            ("large_ticket", "one payment above an amount"),
+                            ("silence", "no purchase for a number of days"),
+                        ],
+                        max_length=20,
+                        verbose_name="trigger",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        max_digits=19,
+                        null=True,
+                        verbose_name="amount",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        blank=True,
+                        help_text="Payments in other currencies are compared at the rate of their day.",
+                        max_length=3,
+                        verbose_name="currency",
+                    ),
+                ),
+                (
+                    "silent_days",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="days without a purchase"
+                    ),
+                ),
+                (
+                    "condition",
+                    models.JSONField(blank=True, default=dict, verbose_name="condition"),
+                ),
+                (
+                    "daily_cap",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="members a day, at most"
+                    ),
+                ),
+                (
+                    "freshness_hours",
+                    models.PositiveSmallIntegerField(
+                        default=24,
+                        help_text="What is older, such as last year's sales out of a spreadsheet, sends nothing.",
+                        verbose_name="only for events of the last (hours)",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("draft", "draft"), ("running", "running"), ("paused", "paused")],
+                        default="draft",
+                        editable=False,
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="running since"
+                    ),
+                ),
+                ("includes_already_silent", models.BooleanField(default=False, editable=False)),
+                (
+                    "coupon_type",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="loyalty.coupontype",
+                        verbose_name="coupon",
+                    ),
+                ),
+                (
+                    "tier",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Of “a tier was reached”. None: any higher tier.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="loyalty.tier",
+                        verbose_name="tier",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'campaign',
-                'verbose_name_plural': 'campaigns',
-                'ordering': ['name'],
-                'permissions': [('run_campaign', 'Can start and pause campaigns')],
+                "verbose_name": "campaign",
+                "verbose_name_plural": "campaigns",
+                "ordering": ["name"],
+                "permissions": [("run_campaign", "Can start and pause campaigns")],
             },
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('occurrence', models.CharField(max_length=100, verbose_name='occurrence')),
-                ('decided_at', models.DateTimeField(verbose_name='decided at')),
-                ('campaign', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='campaigns.campaign', verbose_name='campaign')),
-                ('coupon', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, to='loyalty.coupon', verbose_name='coupon')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='members.event')),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='members.member', verbose_name='member')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("occurrence", models.CharField(max_length=100, verbose_name="occurrence")),
+                ("decided_at", models.DateTimeField(verbose_name="decided at")),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="campaigns.campaign",
+                        verbose_name="campaign",
+                    ),
+                ),
+                (
+                    "coupon",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="loyalty.coupon",
+                        verbose_name="coupon",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="members.event",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'decision',
-                'verbose_name_plural': 'decisions',
+                "verbose_name": "decision",
+                "verbose_name_plural": "decisions",
             },
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('waiting_for', models.CharField(blank=True, default='', max_length=200, verbose_name='waiting for')),
-                ('error', models.TextField(blank=True, default='', verbose_name='error')),
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('channel', models.CharField(default='email', max_length=20, verbose_name='channel')),
-                ('language', models.CharField(choices=[('zh-hant', '繁體中文'), ('zh-hans', '简体中文'), ('en', 'English')], max_length=10, verbose_name='language')),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('sending', 'being sent'), ('sent', 'sent'), ('withheld', 'not sent'), ('failed', 'failed'), ('unknown', 'unknown: perhaps sent')], default='queued', max_length=10, verbose_name='state')),
-                ('reason', models.CharField(blank=True, default='', max_length=60, verbose_name='reason')),
-                ('subject', models.CharField(blank=True, default='', max_length=300, verbose_name='subject')),
-                ('body', kit.crypto.EncryptedTextField(blank=True, default='', verbose_name='text')),
-                ('queued_at', models.DateTimeField(verbose_name='queued at')),
-                ('sending_at', models.DateTimeField(blank=True, null=True, verbose_name='sending since')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
-                ('decision', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='message', to='campaigns.decision', verbose_name='decision')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='members.member', verbose_name='member')),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="due at")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "waiting_for",
+                    models.CharField(
+                        blank=True, default="", max_length=200, verbose_name="waiting for"
+                    ),
+                ),
+                ("error", models.TextField(blank=True, default="", verbose_name="error")),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(default="email", max_length=20, verbose_name="channel"),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("zh-hant", "繁體中文"),
+                            ("zh-hans", "简体中文"),
+                            ("en", "English"),
+                        ],
+                        max_length=10,
+                        verbose_name="language",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("sending", "being sent"),
+                            ("sent", "sent"),
+                            ("withheld", "not sent"),
+                            ("failed", "failed"),
+                            ("unknown", "unknown: perhaps sent"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(blank=True, default="", max_length=60, verbose_name="reason"),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True, default="", max_length=300, verbose_name="subject"
+                    ),
+                ),
+                (
+                    "body",
+                    kit.crypto.EncryptedTextField(blank=True, default="", verbose_name="text"),
+                ),
+                ("queued_at", models.DateTimeField(verbose_name="queued at")),
+                (
+                    "sending_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="sending since"),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent at")),
+                (
+                    "decision",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="message",
+                        to="campaigns.decision",
+                        verbose_name="decision",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'message',
-                'verbose_name_plural': 'messages',
+                "verbose_name": "message",
+                "verbose_name_plural": "messages",
             },
         ),
         migrations.CreateModel(
-            name='Reaction',
+            name="Reaction",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('reacted_at', models.DateTimeField(verbose_name='reacted at')),
-                ('declined', models.JSONField(default=list, verbose_name='declined')),
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='reaction', to='members.event')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("reacted_at", models.DateTimeField(verbose_name="reacted at")),
+                ("declined", models.JSONField(default=list, verbose_name="declined")),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reaction",
+                        to="members.event",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'reaction',
-                'verbose_name_plural': 'reactions',
+                "verbose_name": "reaction",
+                "verbose_name_plural": "reactions",
             },
         ),
         migrations.CreateModel(
-            name='CampaignDay',
+            name="CampaignDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('on', models.DateField()),
-                ('used', models.PositiveIntegerField(default=0)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='campaigns.campaign')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("on", models.DateField()),
+                ("used", models.PositiveIntegerField(default=0)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="campaigns.campaign"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('campaign', 'on'), name='campaign_day_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("campaign", "on"), name="campaign_day_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CampaignText',
+            name="CampaignText",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('language', models.CharField(choices=[('zh-hant', '繁體中文'), ('zh-hans', '简体中文'), ('en', 'English')], max_length=10, verbose_name='language')),
-                ('subject', models.CharField(max_length=200, verbose_name='subject')),
-                ('body', models.TextField(verbose_name='text')),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='texts', to='campaigns.campaign')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("zh-hant", "繁體中文"),
+                            ("zh-hans", "简体中文"),
+                            ("en", "English"),
+                        ],
+                        max_length=10,
+                        verbose_name="language",
+                    ),
+                ),
+                ("subject", models.CharField(max_length=200, verbose_name="subject")),
+                ("body", models.TextField(verbose_name="text")),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="texts",
+                        to="campaigns.campaign",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'message text',
-                'verbose_name_plural': 'message texts',
-                'constraints': [models.UniqueConstraint(fields=('campaign', 'language'), name='campaign_text_once')],
+                "verbose_name": "message text",
+                "verbose_name_plural": "message texts",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("campaign", "language"), name="campaign_text_once"
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(fields=('campaign', 'member', 'occurrence'), name='decision_once'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "member", "occurrence"), name="decision_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('waiting_for', '')), fields=['due_at'], name='campaigns_message_due'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("waiting_for", "")),
+                fields=["due_at"],
+                name="campaigns_message_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('waiting_for', ''), _negated=True), fields=['waiting_for'], name='message_parked'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("waiting_for", ""), _negated=True),
+                fields=["waiting_for"],
+                name="message_parked",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['-queued_at'], name='message_newest'),
+            model_name="message",
+            index=models.Index(fields=["-queued_at"], name="message_newest"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['member', '-queued_at'], name='message_of_member'),
+            model_name="message",
+            index=models.Index(fields=["member", "-queued_at"], name="message_of_member"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('state', 'sending')), fields=['sending_at'], name='message_sending'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("state", "sending")),
+                fields=["sending_at"],
+                name="message_sending",
+            ),
         ),
     ]

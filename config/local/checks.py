@@ -18,6 +18,8 @@ _PRODUCTION = {
     "ALLOWED_HOSTS": "regulars.example.com",
     "CSRF_TRUSTED_ORIGINS": "https://regulars.example.com",
     "PUBLIC_URL": "https://regulars.example.com",
+    "EMAIL_URL": "smtp+tls://regulars:secret@mail.example.com:587",
+    "DEFAULT_FROM_EMAIL": "Tea <offers@tea.example>",
 }
 _CHECKS: dict[str, tuple[list[str], dict[str, str]]] = {
     "lint": ([*_PYTHON, "ruff", "check", "."], {}),

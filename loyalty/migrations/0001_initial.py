@@ -11,370 +11,992 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('members', '0001_initial'),
-        ('payments', '0001_initial'),
+        ("members", "0001_initial"),
+        ("payments", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Tier',
+            name="Tier",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('code', models.SlugField(max_length=20, unique=True, verbose_name='code')),
-                ('rank', models.PositiveSmallIntegerField(unique=True, verbose_name='rank')),
-                ('threshold', models.DecimalField(decimal_places=4, default=Decimal('0'), help_text="In the programme's currency. The lowest tier has 0: everybody starts there.", max_digits=19, validators=[django.core.validators.MinValueValidator(Decimal('0'))], verbose_name='spend in 12 months')),
-                ('multiplier', models.DecimalField(decimal_places=2, default=Decimal('1'), max_digits=5, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))], verbose_name='points multiplier')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("code", models.SlugField(max_length=20, unique=True, verbose_name="code")),
+                ("rank", models.PositiveSmallIntegerField(unique=True, verbose_name="rank")),
+                (
+                    "threshold",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=Decimal("0"),
+                        help_text="In the programme's currency. The lowest tier has 0: everybody starts there.",
+                        max_digits=19,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+                        verbose_name="spend in 12 months",
+                    ),
+                ),
+                (
+                    "multiplier",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("1"),
+                        max_digits=5,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0.01"))],
+                        verbose_name="points multiplier",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'tier',
-                'verbose_name_plural': 'tiers',
-                'ordering': ['rank'],
+                "verbose_name": "tier",
+                "verbose_name_plural": "tiers",
+                "ordering": ["rank"],
             },
         ),
         migrations.CreateModel(
-            name='Award',
+            name="Award",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('points', models.IntegerField(help_text='Negative where points were taken back.', verbose_name='points')),
-                ('forgiven', models.IntegerField(default=0, help_text='They had lapsed already. Negative where a reversal makes up for it.', verbose_name='not taken back')),
-                ('spend', models.DecimalField(decimal_places=4, max_digits=19, verbose_name='spend that counts for the tier')),
-                ('paid_at', models.DateTimeField(help_text='Of the payment, also on its refunds.', verbose_name='paid at')),
-                ('booked_at', models.DateTimeField(verbose_name='booked at')),
-                ('facts', models.JSONField(default=dict)),
-                ('why', models.JSONField(default=list, verbose_name='why')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='awards', to='members.member', verbose_name='member')),
-                ('transaction', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='award', to='payments.transaction', verbose_name='transaction')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "points",
+                    models.IntegerField(
+                        help_text="Negative where points were taken back.", verbose_name="points"
+                    ),
+                ),
+                (
+                    "forgiven",
+                    models.IntegerField(
+                        default=0,
+                        help_text="They had lapsed already. Negative where a reversal makes up for it.",
+                        verbose_name="not taken back",
+                    ),
+                ),
+                (
+                    "spend",
+                    models.DecimalField(
+                        decimal_places=4,
+                        max_digits=19,
+                        verbose_name="spend that counts for the tier",
+                    ),
+                ),
+                (
+                    "paid_at",
+                    models.DateTimeField(
+                        help_text="Of the payment, also on its refunds.", verbose_name="paid at"
+                    ),
+                ),
+                ("booked_at", models.DateTimeField(verbose_name="booked at")),
+                ("facts", models.JSONField(default=dict)),
+                ("why", models.JSONField(default=list, verbose_name="why")),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="awards",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="award",
+                        to="payments.transaction",
+                        verbose_name="transaction",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'award',
-                'verbose_name_plural': 'awards',
+                "verbose_name": "award",
+                "verbose_name_plural": "awards",
             },
         ),
         migrations.CreateModel(
-            name='CouponType',
+            name="CouponType",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('code', models.SlugField(max_length=40, unique=True, verbose_name='code')),
-                ('benefit', models.CharField(choices=[('amount', 'amount off'), ('percent', 'percent off'), ('gift', 'gift')], max_length=10, verbose_name='benefit')),
-                ('value', models.DecimalField(decimal_places=4, default=0, help_text="An amount in the coupon's currency, or a percentage.", max_digits=19, validators=[django.core.validators.MinValueValidator(0)], verbose_name='value')),
-                ('currency', models.CharField(default='HKD', max_length=3, verbose_name='currency')),
-                ('most_off', models.DecimalField(blank=True, decimal_places=4, help_text='The most that a percentage takes off.', max_digits=19, null=True, verbose_name='at most')),
-                ('minimum_spend', models.DecimalField(decimal_places=4, default=0, max_digits=19, verbose_name='minimum spend')),
-                ('valid_days', models.PositiveSmallIntegerField(default=30, verbose_name='valid for (days)')),
-                ('starts_at', models.DateTimeField(blank=True, null=True, verbose_name='usable from')),
-                ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='usable until')),
-                ('total_limit', models.PositiveIntegerField(blank=True, null=True, verbose_name='coupons in all')),
-                ('member_limit', models.PositiveIntegerField(blank=True, null=True, verbose_name='coupons for each member')),
-                ('uses_per_coupon', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1)], verbose_name='uses of each coupon')),
-                ('issued', models.PositiveIntegerField(default=0, editable=False, verbose_name='issued')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='payments.category', verbose_name='only for category')),
-                ('stores', models.ManyToManyField(blank=True, help_text='None chosen: everywhere.', to='members.store', verbose_name='only at stores')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("code", models.SlugField(max_length=40, unique=True, verbose_name="code")),
+                (
+                    "benefit",
+                    models.CharField(
+                        choices=[
+                            ("amount", "amount off"),
+                            ("percent", "percent off"),
+                            ("gift", "gift"),
+                        ],
+                        max_length=10,
+                        verbose_name="benefit",
+                    ),
+                ),
+                (
+                    "value",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="An amount in the coupon's currency, or a percentage.",
+                        max_digits=19,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                        verbose_name="value",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(default="HKD", max_length=3, verbose_name="currency"),
+                ),
+                (
+                    "most_off",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="The most that a percentage takes off.",
+                        max_digits=19,
+                        null=True,
+                        verbose_name="at most",
+                    ),
+                ),
+                (
+                    "minimum_spend",
+                    models.DecimalField(
+                        decimal_places=4, default=0, max_digits=19, verbose_name="minimum spend"
+                    ),
+                ),
+                (
+                    "valid_days",
+                    models.PositiveSmallIntegerField(default=30, verbose_name="valid for (days)"),
+                ),
+                (
+                    "starts_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="usable from"),
+                ),
+                (
+                    "ends_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="usable until"),
+                ),
+                (
+                    "total_limit",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="coupons in all"
+                    ),
+                ),
+                (
+                    "member_limit",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="coupons for each member"
+                    ),
+                ),
+                (
+                    "uses_per_coupon",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="uses of each coupon",
+                    ),
+                ),
+                (
+                    "issued",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="issued"),
+                ),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.category",
+                        verbose_name="only for category",
+                    ),
+                ),
+                (
+                    "stores",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="None chosen: everywhere.",
+                        to="members.store",
+                        verbose_name="only at stores",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'coupon type',
-                'verbose_name_plural': 'coupon types',
-                'ordering': ['code'],
+                "verbose_name": "coupon type",
+                "verbose_name_plural": "coupon types",
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='Coupon',
+            name="Coupon",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=loyalty.models.coupons.new_coupon_code, max_length=20, unique=True, verbose_name='code')),
-                ('issued_at', models.DateTimeField(verbose_name='issued at')),
-                ('starts_at', models.DateTimeField(verbose_name='usable from')),
-                ('expires_at', models.DateTimeField(verbose_name='usable until')),
-                ('cancelled_at', models.DateTimeField(blank=True, null=True, verbose_name='cancelled at')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='coupons', to='members.member', verbose_name='member')),
-                ('type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='coupons', to='loyalty.coupontype', verbose_name='coupon type')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        default=loyalty.models.coupons.new_coupon_code,
+                        max_length=20,
+                        unique=True,
+                        verbose_name="code",
+                    ),
+                ),
+                ("issued_at", models.DateTimeField(verbose_name="issued at")),
+                ("starts_at", models.DateTimeField(verbose_name="usable from")),
+                ("expires_at", models.DateTimeField(verbose_name="usable until")),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="cancelled at"),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="coupons",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
+                (
+                    "type",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="coupons",
+                        to="loyalty.coupontype",
+                        verbose_name="coupon type",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'coupon',
-                'verbose_name_plural': 'coupons',
-                'permissions': [('redeem_coupon', 'Can redeem coupons and take it back')],
+                "verbose_name": "coupon",
+                "verbose_name_plural": "coupons",
+                "permissions": [("redeem_coupon", "Can redeem coupons and take it back")],
             },
         ),
         migrations.CreateModel(
-            name='CouponUse',
+            name="CouponUse",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveSmallIntegerField(verbose_name='number')),
-                ('used_at', models.DateTimeField(verbose_name='used at')),
-                ('order_ref', models.CharField(blank=True, default='', max_length=100, verbose_name='order number')),
-                ('bill', models.DecimalField(decimal_places=4, max_digits=19, null=True, verbose_name='bill')),
-                ('discount', models.DecimalField(decimal_places=4, default=0, max_digits=19, verbose_name='discount')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('cancelled_at', models.DateTimeField(null=True, verbose_name='cancelled at')),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
-                ('api_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='members.apikey', verbose_name='API key')),
-                ('coupon', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='uses', to='loyalty.coupon', verbose_name='coupon')),
-                ('store', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='members.store', verbose_name='store')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField(verbose_name="number")),
+                ("used_at", models.DateTimeField(verbose_name="used at")),
+                (
+                    "order_ref",
+                    models.CharField(
+                        blank=True, default="", max_length=100, verbose_name="order number"
+                    ),
+                ),
+                (
+                    "bill",
+                    models.DecimalField(
+                        decimal_places=4, max_digits=19, null=True, verbose_name="bill"
+                    ),
+                ),
+                (
+                    "discount",
+                    models.DecimalField(
+                        decimal_places=4, default=0, max_digits=19, verbose_name="discount"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("cancelled_at", models.DateTimeField(null=True, verbose_name="cancelled at")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="members.apikey",
+                        verbose_name="API key",
+                    ),
+                ),
+                (
+                    "coupon",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="uses",
+                        to="loyalty.coupon",
+                        verbose_name="coupon",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="members.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'coupon use',
-                'verbose_name_plural': 'coupon uses',
+                "verbose_name": "coupon use",
+                "verbose_name_plural": "coupon uses",
             },
         ),
         migrations.CreateModel(
-            name='PointAccount',
+            name="PointAccount",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('member', 'member'), ('issued', 'issued'), ('expired', 'lapsed'), ('adjusted', 'adjusted')], max_length=10, verbose_name='kind')),
-                ('member', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='point_account', to='members.member', verbose_name='member')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("member", "member"),
+                            ("issued", "issued"),
+                            ("expired", "lapsed"),
+                            ("adjusted", "adjusted"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "member",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="point_account",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'point account',
-                'verbose_name_plural': 'point accounts',
+                "verbose_name": "point account",
+                "verbose_name_plural": "point accounts",
             },
         ),
         migrations.CreateModel(
-            name='Lot',
+            name="Lot",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('points', models.PositiveIntegerField(verbose_name='points')),
-                ('starts_at', models.DateTimeField(verbose_name='from')),
-                ('expires_at', models.DateTimeField(null=True, verbose_name='lapses at')),
-                ('closed_at', models.DateTimeField(null=True, verbose_name='used up at')),
-                ('award', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lots', to='loyalty.award')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lots', to='loyalty.pointaccount', verbose_name='account')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("points", models.PositiveIntegerField(verbose_name="points")),
+                ("starts_at", models.DateTimeField(verbose_name="from")),
+                ("expires_at", models.DateTimeField(null=True, verbose_name="lapses at")),
+                ("closed_at", models.DateTimeField(null=True, verbose_name="used up at")),
+                (
+                    "award",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lots",
+                        to="loyalty.award",
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lots",
+                        to="loyalty.pointaccount",
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'lot',
-                'verbose_name_plural': 'lots',
+                "verbose_name": "lot",
+                "verbose_name_plural": "lots",
             },
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('kind', models.CharField(choices=[('base', 'points for the whole payment'), ('category', 'extra points for lines of a category'), ('bonus', 'a fixed number of points')], default='base', max_length=10, verbose_name='kind')),
-                ('priority', models.PositiveSmallIntegerField(default=100, help_text='Of several rules for the whole payment that fit, the lowest number counts.', verbose_name='priority')),
-                ('condition', models.JSONField(blank=True, default=dict, verbose_name='condition')),
-                ('fixed_points', models.PositiveIntegerField(default=0, verbose_name='fixed points')),
-                ('cap_per_day', models.PositiveIntegerField(blank=True, help_text='Points of this rule. What lies above is cut off, and the reason is kept.', null=True, verbose_name='at most per member and day')),
-                ('starts_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='starts at')),
-                ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='ends at')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='payments.category', verbose_name='category')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("base", "points for the whole payment"),
+                            ("category", "extra points for lines of a category"),
+                            ("bonus", "a fixed number of points"),
+                        ],
+                        default="base",
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        default=100,
+                        help_text="Of several rules for the whole payment that fit, the lowest number counts.",
+                        verbose_name="priority",
+                    ),
+                ),
+                (
+                    "condition",
+                    models.JSONField(blank=True, default=dict, verbose_name="condition"),
+                ),
+                (
+                    "fixed_points",
+                    models.PositiveIntegerField(default=0, verbose_name="fixed points"),
+                ),
+                (
+                    "cap_per_day",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Points of this rule. What lies above is cut off, and the reason is kept.",
+                        null=True,
+                        verbose_name="at most per member and day",
+                    ),
+                ),
+                (
+                    "starts_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="starts at"
+                    ),
+                ),
+                ("ends_at", models.DateTimeField(blank=True, null=True, verbose_name="ends at")),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.category",
+                        verbose_name="category",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'earning rule',
-                'verbose_name_plural': 'earning rules',
-                'ordering': ['kind', 'priority', 'id'],
+                "verbose_name": "earning rule",
+                "verbose_name_plural": "earning rules",
+                "ordering": ["kind", "priority", "id"],
             },
         ),
         migrations.CreateModel(
-            name='CapUse',
+            name="CapUse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('on', models.DateField()),
-                ('points', models.IntegerField(default=0)),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='members.member')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='loyalty.rule')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("on", models.DateField()),
+                ("points", models.IntegerField(default=0)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="members.member"
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="loyalty.rule"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RuleRate',
+            name="RuleRate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('per_amount', models.DecimalField(decimal_places=4, max_digits=19, validators=[django.core.validators.MinValueValidator(Decimal('0.0001'))], verbose_name='for every full')),
-                ('points', models.PositiveIntegerField(default=1, verbose_name='points')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rates', to='loyalty.rule')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "per_amount",
+                    models.DecimalField(
+                        decimal_places=4,
+                        max_digits=19,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0.0001"))],
+                        verbose_name="for every full",
+                    ),
+                ),
+                ("points", models.PositiveIntegerField(default=1, verbose_name="points")),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rates",
+                        to="loyalty.rule",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'rate',
-                'verbose_name_plural': 'rates',
+                "verbose_name": "rate",
+                "verbose_name_plural": "rates",
             },
         ),
         migrations.CreateModel(
-            name='RuleVersion',
+            name="RuleVersion",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField(verbose_name='version')),
-                ('effective_at', models.DateTimeField(verbose_name='effective at')),
-                ('content', models.JSONField(verbose_name='content')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='loyalty.rule')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(verbose_name="version")),
+                ("effective_at", models.DateTimeField(verbose_name="effective at")),
+                ("content", models.JSONField(verbose_name="content")),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="loyalty.rule",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'rule version',
-                'verbose_name_plural': 'rule versions',
+                "verbose_name": "rule version",
+                "verbose_name_plural": "rule versions",
             },
         ),
         migrations.CreateModel(
-            name='Standing',
+            name="Standing",
             fields=[
-                ('member', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='standing', serialize=False, to='members.member', verbose_name='member')),
-                ('balance', models.IntegerField(default=0, help_text='Negative: a debt.', verbose_name='points')),
-                ('tier_since', models.DateTimeField(null=True, verbose_name='tier since')),
-                ('spend_12m', models.DecimalField(decimal_places=4, default=Decimal('0'), max_digits=19, verbose_name='12-month spend')),
-                ('reckoned_at', models.DateTimeField(help_text='The 12 months of spend_12m end here.', null=True)),
-                ('payments', models.PositiveIntegerField(default=0, verbose_name='payments')),
-                ('first_paid_at', models.DateTimeField(null=True, verbose_name='first payment')),
-                ('last_paid_at', models.DateTimeField(null=True, verbose_name='last payment')),
-                ('tier', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.tier', verbose_name='tier')),
+                (
+                    "member",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="standing",
+                        serialize=False,
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
+                (
+                    "balance",
+                    models.IntegerField(
+                        default=0, help_text="Negative: a debt.", verbose_name="points"
+                    ),
+                ),
+                ("tier_since", models.DateTimeField(null=True, verbose_name="tier since")),
+                (
+                    "spend_12m",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=Decimal("0"),
+                        max_digits=19,
+                        verbose_name="12-month spend",
+                    ),
+                ),
+                (
+                    "reckoned_at",
+                    models.DateTimeField(
+                        help_text="The 12 months of spend_12m end here.", null=True
+                    ),
+                ),
+                ("payments", models.PositiveIntegerField(default=0, verbose_name="payments")),
+                ("first_paid_at", models.DateTimeField(null=True, verbose_name="first payment")),
+                ("last_paid_at", models.DateTimeField(null=True, verbose_name="last payment")),
+                (
+                    "tier",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="loyalty.tier",
+                        verbose_name="tier",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'standing',
-                'verbose_name_plural': 'standings',
+                "verbose_name": "standing",
+                "verbose_name_plural": "standings",
             },
         ),
         migrations.CreateModel(
-            name='TierChange',
+            name="TierChange",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('cause', models.CharField(choices=[('spend', '12-month spend'), ('review', 'nightly review')], max_length=10, verbose_name='cause')),
-                ('spend', models.DecimalField(decimal_places=4, max_digits=19, verbose_name='12-month spend')),
-                ('changed_at', models.DateTimeField(verbose_name='changed at')),
-                ('after', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.tier', verbose_name='after')),
-                ('before', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.tier', verbose_name='before')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='tier_changes', to='members.member', verbose_name='member')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[("spend", "12-month spend"), ("review", "nightly review")],
+                        max_length=10,
+                        verbose_name="cause",
+                    ),
+                ),
+                (
+                    "spend",
+                    models.DecimalField(
+                        decimal_places=4, max_digits=19, verbose_name="12-month spend"
+                    ),
+                ),
+                ("changed_at", models.DateTimeField(verbose_name="changed at")),
+                (
+                    "after",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="loyalty.tier",
+                        verbose_name="after",
+                    ),
+                ),
+                (
+                    "before",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="loyalty.tier",
+                        verbose_name="before",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tier_changes",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'tier change',
-                'verbose_name_plural': 'tier changes',
+                "verbose_name": "tier change",
+                "verbose_name_plural": "tier changes",
             },
         ),
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('earn', 'earned'), ('take_back', 'taken back'), ('give_back', 'given back'), ('expire', 'lapsed'), ('adjust', 'adjusted')], max_length=10, verbose_name='kind')),
-                ('points', models.PositiveIntegerField(verbose_name='points')),
-                ('reason', models.CharField(blank=True, default='', max_length=200, verbose_name='reason')),
-                ('booked_at', models.DateTimeField(verbose_name='booked at')),
-                ('covered_at', models.DateTimeField(help_text='When lots covered the whole debit; until then the rest is a debt.', null=True)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='by')),
-                ('award', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='loyalty.award', verbose_name='award')),
-                ('credit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credits', to='loyalty.pointaccount', verbose_name='to')),
-                ('debit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='debits', to='loyalty.pointaccount', verbose_name='from')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("earn", "earned"),
+                            ("take_back", "taken back"),
+                            ("give_back", "given back"),
+                            ("expire", "lapsed"),
+                            ("adjust", "adjusted"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("points", models.PositiveIntegerField(verbose_name="points")),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True, default="", max_length=200, verbose_name="reason"
+                    ),
+                ),
+                ("booked_at", models.DateTimeField(verbose_name="booked at")),
+                (
+                    "covered_at",
+                    models.DateTimeField(
+                        help_text="When lots covered the whole debit; until then the rest is a debt.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "award",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transfers",
+                        to="loyalty.award",
+                        verbose_name="award",
+                    ),
+                ),
+                (
+                    "credit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credits",
+                        to="loyalty.pointaccount",
+                        verbose_name="to",
+                    ),
+                ),
+                (
+                    "debit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="debits",
+                        to="loyalty.pointaccount",
+                        verbose_name="from",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'transfer',
-                'verbose_name_plural': 'ledger',
-                'permissions': [('adjust_points', 'Can adjust points')],
+                "verbose_name": "transfer",
+                "verbose_name_plural": "ledger",
+                "permissions": [("adjust_points", "Can adjust points")],
             },
         ),
         migrations.CreateModel(
-            name='LotUse',
+            name="LotUse",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('points', models.PositiveIntegerField(verbose_name='points')),
-                ('used_at', models.DateTimeField(verbose_name='used at')),
-                ('lot', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='uses', to='loyalty.lot')),
-                ('transfer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lot_uses', to='loyalty.transfer')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("points", models.PositiveIntegerField(verbose_name="points")),
+                ("used_at", models.DateTimeField(verbose_name="used at")),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="uses",
+                        to="loyalty.lot",
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lot_uses",
+                        to="loyalty.transfer",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'use of a lot',
-                'verbose_name_plural': 'uses of lots',
+                "verbose_name": "use of a lot",
+                "verbose_name_plural": "uses of lots",
             },
         ),
         migrations.AddField(
-            model_name='lot',
-            name='transfer',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='lot', to='loyalty.transfer'),
+            model_name="lot",
+            name="transfer",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="lot",
+                to="loyalty.transfer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='award',
-            index=models.Index(fields=['member', 'paid_at'], include=('spend',), name='award_spend'),
+            model_name="award",
+            index=models.Index(
+                fields=["member", "paid_at"], include=("spend",), name="award_spend"
+            ),
         ),
         migrations.AddIndex(
-            model_name='coupon',
-            index=models.Index(fields=['member', '-issued_at'], name='coupon_of_member'),
+            model_name="coupon",
+            index=models.Index(fields=["member", "-issued_at"], name="coupon_of_member"),
         ),
         migrations.AddIndex(
-            model_name='coupon',
-            index=models.Index(fields=['-issued_at'], name='coupon_newest'),
+            model_name="coupon",
+            index=models.Index(fields=["-issued_at"], name="coupon_newest"),
         ),
         migrations.AddConstraint(
-            model_name='couponuse',
-            constraint=models.UniqueConstraint(fields=('coupon', 'number'), name='coupon_use_once'),
+            model_name="couponuse",
+            constraint=models.UniqueConstraint(
+                fields=("coupon", "number"), name="coupon_use_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='couponuse',
-            constraint=models.CheckConstraint(condition=models.Q(('discount__gte', 0)), name='discount_not_negative'),
+            model_name="couponuse",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("discount__gte", 0)), name="discount_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pointaccount',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'member'), ('member', models.F('id'))), models.Q(models.Q(('kind', 'member'), _negated=True), ('member', None)), _connector='OR'), name='member_account_has_member_id'),
+            model_name="pointaccount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "member"), ("member", models.F("id"))),
+                    models.Q(models.Q(("kind", "member"), _negated=True), ("member", None)),
+                    _connector="OR",
+                ),
+                name="member_account_has_member_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pointaccount',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'member'), _negated=True), fields=('kind',), name='system_account_once'),
+            model_name="pointaccount",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "member"), _negated=True),
+                fields=("kind",),
+                name="system_account_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='capuse',
-            constraint=models.UniqueConstraint(fields=('member', 'rule', 'on'), name='cap_use_once'),
+            model_name="capuse",
+            constraint=models.UniqueConstraint(
+                fields=("member", "rule", "on"), name="cap_use_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rulerate',
-            constraint=models.UniqueConstraint(fields=('rule', 'currency'), name='rule_rate_once'),
+            model_name="rulerate",
+            constraint=models.UniqueConstraint(fields=("rule", "currency"), name="rule_rate_once"),
         ),
         migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.UniqueConstraint(fields=('rule', 'number'), name='rule_version_once'),
+            model_name="ruleversion",
+            constraint=models.UniqueConstraint(
+                fields=("rule", "number"), name="rule_version_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='standing',
-            index=models.Index(fields=['last_paid_at'], name='standing_silence'),
+            model_name="standing",
+            index=models.Index(fields=["last_paid_at"], name="standing_silence"),
         ),
         migrations.AddIndex(
-            model_name='tierchange',
-            index=models.Index(fields=['member', '-changed_at'], name='tier_change_of_member'),
+            model_name="tierchange",
+            index=models.Index(fields=["member", "-changed_at"], name="tier_change_of_member"),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['-booked_at'], name='transfer_newest'),
+            model_name="transfer",
+            index=models.Index(fields=["-booked_at"], name="transfer_newest"),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('covered_at__isnull', True)), fields=['debit'], name='transfer_debt'),
+            model_name="transfer",
+            index=models.Index(
+                condition=models.Q(("covered_at__isnull", True)),
+                fields=["debit"],
+                name="transfer_debt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('points__gt', 0)), name='transfer_moves_points'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("points__gt", 0)), name="transfer_moves_points"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit', models.F('credit')), _negated=True), name='transfer_has_two_sides'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("debit", models.F("credit")), _negated=True),
+                name="transfer_has_two_sides",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lotuse',
-            constraint=models.CheckConstraint(condition=models.Q(('points__gt', 0)), name='lot_use_takes_points'),
+            model_name="lotuse",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("points__gt", 0)), name="lot_use_takes_points"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lotuse',
-            constraint=models.UniqueConstraint(fields=('lot', 'transfer'), name='lot_use_once'),
+            model_name="lotuse",
+            constraint=models.UniqueConstraint(fields=("lot", "transfer"), name="lot_use_once"),
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('closed_at', None)), fields=['account', 'expires_at'], name='lot_open'),
+            model_name="lot",
+            index=models.Index(
+                condition=models.Q(("closed_at", None)),
+                fields=["account", "expires_at"],
+                name="lot_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('closed_at', None), ('expires_at__isnull', False)), fields=['expires_at'], name='lot_lapsing'),
+            model_name="lot",
+            index=models.Index(
+                condition=models.Q(("closed_at", None), ("expires_at__isnull", False)),
+                fields=["expires_at"],
+                name="lot_lapsing",
+            ),
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('award__isnull', False)), fields=['award'], name='lot_of_award'),
+            model_name="lot",
+            index=models.Index(
+                condition=models.Q(("award__isnull", False)), fields=["award"], name="lot_of_award"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lot',
-            constraint=models.CheckConstraint(condition=models.Q(('points__gt', 0)), name='lot_holds_points'),
+            model_name="lot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("points__gt", 0)), name="lot_holds_points"
+            ),
         ),
     ]

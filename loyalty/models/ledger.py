@@ -23,7 +23,6 @@ class PointAccount(models.Model):
         ISSUED = "issued", _("issued")
         EXPIRED = "expired", _("lapsed")
         ADJUSTED = "adjusted", _("adjusted")
-        SPENT = "spent", _("spent")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
@@ -57,7 +56,6 @@ class Transfer(Fact):
         GIVE_BACK = "give_back", _("given back")
         EXPIRE = "expire", _("lapsed")
         ADJUST = "adjust", _("adjusted")
-        SPEND = "spend", _("spent")
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     debit = models.ForeignKey(

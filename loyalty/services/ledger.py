@@ -26,7 +26,6 @@ _OTHER_SIDE = {
     Transfer.Kind.GIVE_BACK: PointAccount.Kind.ISSUED,
     Transfer.Kind.EXPIRE: PointAccount.Kind.EXPIRED,
     Transfer.Kind.ADJUST: PointAccount.Kind.ADJUSTED,
-    Transfer.Kind.SPEND: PointAccount.Kind.SPENT,
 }
 
 

@@ -11,7 +11,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,190 +19,579 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Programme',
+            name="Programme",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('singleton', models.BooleanField(default=True, editable=False, unique=True)),
-                ('currency', models.CharField(default='HKD', help_text='ISO 4217. Tiers and reports count in it; it cannot change once money came in.', max_length=3, verbose_name='reporting currency')),
-                ('zone', models.CharField(default='Asia/Hong_Kong', max_length=64, verbose_name='time zone')),
-                ('language', models.CharField(choices=[('zh-hant', '繁體中文'), ('zh-hans', '简体中文'), ('en', 'English')], default='zh-hant', max_length=10, verbose_name='main language')),
-                ('points_valid_months', models.PositiveSmallIntegerField(default=12, help_text='Points lapse at the end of the month, this many months after they were earned.', verbose_name='points are valid for (months)')),
-                ('downgrade', models.CharField(choices=[('never', 'never: a tier once reached is kept'), ('one_step', 'one tier at a time'), ('to_earned', 'straight to the tier that the spend supports')], default='one_step', help_text='What the nightly review does with a member whose 12-month spend fell short.', max_length=20, verbose_name='downgrade')),
-                ('tier_kept_days', models.PositiveSmallIntegerField(default=90, verbose_name='a tier is kept for at least (days)')),
-                ('sender_address', models.CharField(blank=True, help_text='Stands at the foot of every message, as the law asks in Hong Kong.', max_length=200, verbose_name="sender's postal address")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("singleton", models.BooleanField(default=True, editable=False, unique=True)),
+                (
+                    "currency",
+                    models.CharField(
+                        default="HKD",
+                        help_text="ISO 4217. Tiers and reports count in it; it cannot change once money came in.",
+                        max_length=3,
+                        verbose_name="reporting currency",
+                    ),
+                ),
+                (
+                    "zone",
+                    models.CharField(
+                        default="Asia/Hong_Kong", max_length=64, verbose_name="time zone"
+                    ),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("zh-hant", "繁體中文"),
+                            ("zh-hans", "简体中文"),
+                            ("en", "English"),
+                        ],
+                        default="zh-hant",
+                        max_length=10,
+                        verbose_name="main language",
+                    ),
+                ),
+                (
+                    "points_valid_months",
+                    models.PositiveSmallIntegerField(
+                        default=12,
+                        help_text="Points lapse at the end of the month, this many months after they were earned.",
+                        verbose_name="points are valid for (months)",
+                    ),
+                ),
+                (
+                    "downgrade",
+                    models.CharField(
+                        choices=[
+                            ("never", "never: a tier once reached is kept"),
+                            ("one_step", "one tier at a time"),
+                            ("to_earned", "straight to the tier that the spend supports"),
+                        ],
+                        default="one_step",
+                        help_text="What the nightly review does with a member whose 12-month spend fell short.",
+                        max_length=20,
+                        verbose_name="downgrade",
+                    ),
+                ),
+                (
+                    "tier_kept_days",
+                    models.PositiveSmallIntegerField(
+                        default=90, verbose_name="a tier is kept for at least (days)"
+                    ),
+                ),
+                (
+                    "sender_address",
+                    models.CharField(
+                        blank=True,
+                        help_text="Stands at the foot of every message, as the law asks in Hong Kong.",
+                        max_length=200,
+                        verbose_name="sender's postal address",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'programme',
-                'verbose_name_plural': 'programme',
+                "verbose_name": "programme",
+                "verbose_name_plural": "programme",
             },
         ),
         migrations.CreateModel(
-            name='Region',
+            name="Region",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('code', models.CharField(max_length=10, unique=True, verbose_name='code')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('zone', models.CharField(max_length=64, verbose_name='time zone')),
-                ('language', models.CharField(choices=[('zh-hant', '繁體中文'), ('zh-hans', '简体中文'), ('en', 'English')], max_length=10, verbose_name='language')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("code", models.CharField(max_length=10, unique=True, verbose_name="code")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("zone", models.CharField(max_length=64, verbose_name="time zone")),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("zh-hant", "繁體中文"),
+                            ("zh-hans", "简体中文"),
+                            ("en", "English"),
+                        ],
+                        max_length=10,
+                        verbose_name="language",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'region',
-                'verbose_name_plural': 'regions',
-                'ordering': ['code'],
+                "verbose_name": "region",
+                "verbose_name_plural": "regions",
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='Store',
+            name="Store",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('code', models.CharField(max_length=20, unique=True, verbose_name='code')),
-                ('is_open', models.BooleanField(default=True, verbose_name='open')),
-                ('region', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stores', to='members.region', verbose_name='region')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("code", models.CharField(max_length=20, unique=True, verbose_name="code")),
+                ("is_open", models.BooleanField(default=True, verbose_name="open")),
+                (
+                    "region",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stores",
+                        to="members.region",
+                        verbose_name="region",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'store',
-                'verbose_name_plural': 'stores',
-                'ordering': ['code'],
+                "verbose_name": "store",
+                "verbose_name_plural": "stores",
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='StaffScope',
+            name="StaffScope",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sees_everything', models.BooleanField(default=False, verbose_name='sees every store')),
-                ('regions', models.ManyToManyField(blank=True, to='members.region', verbose_name='regions')),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='scope', to=settings.AUTH_USER_MODEL, verbose_name='user')),
-                ('stores', models.ManyToManyField(blank=True, to='members.store', verbose_name='stores')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "sees_everything",
+                    models.BooleanField(default=False, verbose_name="sees every store"),
+                ),
+                (
+                    "regions",
+                    models.ManyToManyField(
+                        blank=True, to="members.region", verbose_name="regions"
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scope",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "stores",
+                    models.ManyToManyField(blank=True, to="members.store", verbose_name="stores"),
+                ),
             ],
             options={
-                'verbose_name': 'scope of staff',
-                'verbose_name_plural': 'scopes of staff',
+                "verbose_name": "scope of staff",
+                "verbose_name_plural": "scopes of staff",
             },
         ),
         migrations.CreateModel(
-            name='Member',
+            name="Member",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=members.models.new_member_code, editable=False, max_length=20, unique=True, verbose_name='member number')),
-                ('name', kit.crypto.EncryptedTextField(blank=True, default='', verbose_name='name')),
-                ('language', models.CharField(choices=[('zh-hant', '繁體中文'), ('zh-hans', '简体中文'), ('en', 'English')], default='zh-hant', max_length=10, verbose_name='language')),
-                ('born_on', models.DateField(blank=True, null=True, verbose_name='date of birth')),
-                ('joined_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='joined at')),
-                ('page_version', models.PositiveSmallIntegerField(default=1, editable=False)),
-                ('region', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='members.region', verbose_name='region')),
-                ('home_store', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='members', to='members.store', verbose_name='home store')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        default=members.models.new_member_code,
+                        editable=False,
+                        max_length=20,
+                        unique=True,
+                        verbose_name="member number",
+                    ),
+                ),
+                (
+                    "name",
+                    kit.crypto.EncryptedTextField(blank=True, default="", verbose_name="name"),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("zh-hant", "繁體中文"),
+                            ("zh-hans", "简体中文"),
+                            ("en", "English"),
+                        ],
+                        default="zh-hant",
+                        max_length=10,
+                        verbose_name="language",
+                    ),
+                ),
+                ("born_on", models.DateField(blank=True, null=True, verbose_name="date of birth")),
+                (
+                    "joined_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="joined at"
+                    ),
+                ),
+                ("page_version", models.PositiveSmallIntegerField(default=1, editable=False)),
+                (
+                    "region",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="members",
+                        to="members.region",
+                        verbose_name="region",
+                    ),
+                ),
+                (
+                    "home_store",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="members",
+                        to="members.store",
+                        verbose_name="home store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'member',
-                'verbose_name_plural': 'members',
-                'ordering': ['-joined_at'],
-                'permissions': [('see_personal_data', 'Can see names, phones and e-mails unmasked'), ('export_rows', 'Can export lists')],
+                "verbose_name": "member",
+                "verbose_name_plural": "members",
+                "ordering": ["-joined_at"],
+                "permissions": [
+                    ("see_personal_data", "Can see names, phones and e-mails unmasked"),
+                    ("export_rows", "Can export lists"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('prefix', models.CharField(editable=False, max_length=12, unique=True, verbose_name='begins with')),
-                ('hash', models.CharField(editable=False, max_length=64)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('coupons:redeem', 'redeem coupons'), ('coupons:read', 'look coupons up'), ('sales:write', 'send sales'), ('members:read', 'look members up')], max_length=40), default=list, size=None, verbose_name='scopes')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created at')),
-                ('last_used_on', models.DateField(editable=False, null=True, verbose_name='last used on')),
-                ('store', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='members.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "prefix",
+                    models.CharField(
+                        editable=False, max_length=12, unique=True, verbose_name="begins with"
+                    ),
+                ),
+                ("hash", models.CharField(editable=False, max_length=64)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("coupons:redeem", "redeem coupons"),
+                                ("coupons:read", "look coupons up"),
+                                ("sales:write", "send sales"),
+                                ("members:read", "look members up"),
+                            ],
+                            max_length=40,
+                        ),
+                        default=list,
+                        size=None,
+                        verbose_name="scopes",
+                    ),
+                ),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="created at",
+                    ),
+                ),
+                (
+                    "last_used_on",
+                    models.DateField(editable=False, null=True, verbose_name="last used on"),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="members.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
-                'verbose_name_plural': 'API keys',
+                "verbose_name": "API key",
+                "verbose_name_plural": "API keys",
             },
         ),
         migrations.CreateModel(
-            name='ApiCall',
+            name="ApiCall",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('idempotency_key', models.CharField(max_length=120)),
-                ('body_hash', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField()),
-                ('answer', models.JSONField(default=dict)),
-                ('called_at', models.DateTimeField()),
-                ('api_key', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='members.apikey')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("idempotency_key", models.CharField(max_length=120)),
+                ("body_hash", models.CharField(max_length=64)),
+                ("status", models.PositiveSmallIntegerField()),
+                ("answer", models.JSONField(default=dict)),
+                ("called_at", models.DateTimeField()),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="members.apikey"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['called_at'], name='api_call_age')],
-                'constraints': [models.UniqueConstraint(fields=('api_key', 'idempotency_key'), name='api_call_once')],
+                "indexes": [models.Index(fields=["called_at"], name="api_call_age")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("api_key", "idempotency_key"), name="api_call_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Identity',
+            name="Identity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('phone', 'phone'), ('email', 'e-mail'), ('alipay_buyer', 'Alipay buyer'), ('alipay_open_id', 'Alipay open id'), ('stripe_customer', 'Stripe customer'), ('stripe_card', 'card (Stripe fingerprint)'), ('wallet', 'wallet'), ('customer', 'customer number')], max_length=30, verbose_name='kind')),
-                ('value', kit.crypto.EncryptedTextField(blank=True, default='', verbose_name='value')),
-                ('hash', models.CharField(editable=False, max_length=64)),
-                ('added_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='added at')),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='identities', to='members.member', verbose_name='member')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("phone", "phone"),
+                            ("email", "e-mail"),
+                            ("alipay_buyer", "Alipay buyer"),
+                            ("alipay_open_id", "Alipay open id"),
+                            ("stripe_customer", "Stripe customer"),
+                            ("stripe_card", "card (Stripe fingerprint)"),
+                            ("wallet", "wallet"),
+                            ("customer", "customer number"),
+                        ],
+                        max_length=30,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "value",
+                    kit.crypto.EncryptedTextField(blank=True, default="", verbose_name="value"),
+                ),
+                ("hash", models.CharField(editable=False, max_length=64)),
+                (
+                    "added_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="added at"
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="identities",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'identity',
-                'verbose_name_plural': 'identities',
-                'constraints': [models.UniqueConstraint(fields=('kind', 'hash'), name='identity_once')],
+                "verbose_name": "identity",
+                "verbose_name_plural": "identities",
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "hash"), name="identity_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('waiting_for', models.CharField(blank=True, default='', max_length=200, verbose_name='waiting for')),
-                ('error', models.TextField(blank=True, default='', verbose_name='error')),
-                ('kind', models.CharField(choices=[('joined', 'joined'), ('paid', 'paid'), ('refunded', 'refunded'), ('tier_changed', 'tier changed'), ('points_expired', 'points expired'), ('points_adjusted', 'points adjusted'), ('coupon_issued', 'coupon issued'), ('coupon_redeemed', 'coupon redeemed'), ('coupon_returned', 'coupon returned'), ('silent', 'silent'), ('consent', 'consent changed'), ('linked', 'identity linked')], max_length=20, verbose_name='kind')),
-                ('key', models.CharField(help_text='Unique with member and kind.', max_length=100)),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
-                ('booked_at', models.DateTimeField(verbose_name='booked at')),
-                ('details', models.JSONField(default=dict, verbose_name='details')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='members.member', verbose_name='member')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="due at")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "waiting_for",
+                    models.CharField(
+                        blank=True, default="", max_length=200, verbose_name="waiting for"
+                    ),
+                ),
+                ("error", models.TextField(blank=True, default="", verbose_name="error")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("joined", "joined"),
+                            ("paid", "paid"),
+                            ("refunded", "refunded"),
+                            ("tier_changed", "tier changed"),
+                            ("points_expired", "points expired"),
+                            ("points_adjusted", "points adjusted"),
+                            ("coupon_issued", "coupon issued"),
+                            ("coupon_redeemed", "coupon redeemed"),
+                            ("coupon_returned", "coupon returned"),
+                            ("silent", "silent"),
+                            ("consent", "consent changed"),
+                            ("linked", "identity linked"),
+                        ],
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(help_text="Unique with member and kind.", max_length=100),
+                ),
+                ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
+                ("booked_at", models.DateTimeField(verbose_name="booked at")),
+                ("details", models.JSONField(default=dict, verbose_name="details")),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'timeline',
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False), ('waiting_for', '')), fields=['due_at'], name='members_event_due'), models.Index(condition=models.Q(('waiting_for', ''), _negated=True), fields=['waiting_for'], name='event_parked'), models.Index(fields=['member', '-occurred_at'], name='event_timeline'), models.Index(condition=models.Q(('due_at__isnull', False), ('waiting_for', '')), fields=['member', 'due_at'], name='event_due_of_member')],
-                'constraints': [models.UniqueConstraint(fields=('member', 'kind', 'key'), name='event_once')],
+                "verbose_name": "event",
+                "verbose_name_plural": "timeline",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False), ("waiting_for", "")),
+                        fields=["due_at"],
+                        name="members_event_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("waiting_for", ""), _negated=True),
+                        fields=["waiting_for"],
+                        name="event_parked",
+                    ),
+                    models.Index(fields=["member", "-occurred_at"], name="event_timeline"),
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False), ("waiting_for", "")),
+                        fields=["member", "due_at"],
+                        name="event_due_of_member",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("member", "kind", "key"), name="event_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Consent',
+            name="Consent",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('channel', models.CharField(choices=[('email', 'e-mail')], max_length=20, verbose_name='channel')),
-                ('purpose', models.CharField(choices=[('marketing', 'offers')], max_length=20, verbose_name='purpose')),
-                ('is_granted', models.BooleanField(verbose_name='granted')),
-                ('source', models.CharField(choices=[('staff', 'staff'), ('import', 'import'), ('page', 'member page'), ('unsubscribe', 'unsubscribe link'), ('demo', 'demo')], max_length=20, verbose_name='source')),
-                ('given_at', models.DateTimeField(verbose_name='given at')),
-                ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='members.member', verbose_name='member')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[("email", "e-mail")], max_length=20, verbose_name="channel"
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("marketing", "offers")], max_length=20, verbose_name="purpose"
+                    ),
+                ),
+                ("is_granted", models.BooleanField(verbose_name="granted")),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("staff", "staff"),
+                            ("import", "import"),
+                            ("page", "member page"),
+                            ("unsubscribe", "unsubscribe link"),
+                            ("demo", "demo"),
+                        ],
+                        max_length=20,
+                        verbose_name="source",
+                    ),
+                ),
+                ("given_at", models.DateTimeField(verbose_name="given at")),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consents",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'consent',
-                'verbose_name_plural': 'consents',
-                'indexes': [models.Index(fields=['member', 'channel', 'purpose', '-given_at'], name='consent_newest')],
+                "verbose_name": "consent",
+                "verbose_name_plural": "consents",
+                "indexes": [
+                    models.Index(
+                        fields=["member", "channel", "purpose", "-given_at"], name="consent_newest"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='member',
-            index=models.Index(fields=['-joined_at'], name='member_joined'),
+            model_name="member",
+            index=models.Index(fields=["-joined_at"], name="member_joined"),
         ),
         migrations.AddIndex(
-            model_name='member',
-            index=models.Index(fields=['region', '-joined_at'], name='member_region_joined'),
+            model_name="member",
+            index=models.Index(fields=["region", "-joined_at"], name="member_region_joined"),
         ),
     ]

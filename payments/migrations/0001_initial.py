@@ -11,275 +11,632 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('members', '0001_initial'),
+        ("members", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CallbackBody',
+            name="CallbackBody",
             fields=[
-                ('pk', models.CompositePrimaryKey('callback_id', 'received_at', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('callback_id', models.UUIDField()),
-                ('received_at', models.DateTimeField()),
-                ('sealed', models.BinaryField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "callback_id",
+                        "received_at",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("callback_id", models.UUIDField()),
+                ("received_at", models.DateTimeField()),
+                ("sealed", models.BinaryField()),
             ],
             options={
-                'db_table': 'payments_callbackbody',
-                'managed': False,
+                "db_table": "payments_callbackbody",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=30, verbose_name='platform')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('token', models.CharField(default=payments.models.new_token, editable=False, max_length=64, unique=True)),
-                ('secrets', kit.crypto.EncryptedTextField(blank=True, default='', editable=False)),
-                ('settings', models.JSONField(blank=True, default=dict, verbose_name='settings')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('refused', models.PositiveBigIntegerField(default=0, editable=False, verbose_name='refused posts')),
-                ('store', models.ForeignKey(blank=True, help_text='Payments that name no store of their own belong to this one.', null=True, on_delete=django.db.models.deletion.PROTECT, to='members.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("provider", models.CharField(max_length=30, verbose_name="platform")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "token",
+                    models.CharField(
+                        default=payments.models.new_token,
+                        editable=False,
+                        max_length=64,
+                        unique=True,
+                    ),
+                ),
+                ("secrets", kit.crypto.EncryptedTextField(blank=True, default="", editable=False)),
+                ("settings", models.JSONField(blank=True, default=dict, verbose_name="settings")),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                (
+                    "refused",
+                    models.PositiveBigIntegerField(
+                        default=0, editable=False, verbose_name="refused posts"
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Payments that name no store of their own belong to this one.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="members.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment account',
-                'verbose_name_plural': 'payment accounts',
-                'ordering': ['name'],
+                "verbose_name": "payment account",
+                "verbose_name_plural": "payment accounts",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Callback',
+            name="Callback",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('waiting_for', models.CharField(blank=True, default='', max_length=200, verbose_name='waiting for')),
-                ('error', models.TextField(blank=True, default='', verbose_name='error')),
-                ('delivery_key', models.CharField(max_length=200, verbose_name='delivery key')),
-                ('body_hash', models.BinaryField(max_length=32)),
-                ('received_at', models.DateTimeField(verbose_name='received at')),
-                ('outcome', models.CharField(blank=True, default='', max_length=60, verbose_name='outcome')),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='payments.account', verbose_name='account')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="due at")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "waiting_for",
+                    models.CharField(
+                        blank=True, default="", max_length=200, verbose_name="waiting for"
+                    ),
+                ),
+                ("error", models.TextField(blank=True, default="", verbose_name="error")),
+                ("delivery_key", models.CharField(max_length=200, verbose_name="delivery key")),
+                ("body_hash", models.BinaryField(max_length=32)),
+                ("received_at", models.DateTimeField(verbose_name="received at")),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True, default="", max_length=60, verbose_name="outcome"
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.account",
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'callback',
-                'verbose_name_plural': 'callbacks',
-                'permissions': [('replay_callback', 'Can replay callbacks and retry stuck work')],
+                "verbose_name": "callback",
+                "verbose_name_plural": "callbacks",
+                "permissions": [("replay_callback", "Can replay callbacks and retry stuck work")],
             },
         ),
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('code', models.CharField(max_length=40, unique=True, verbose_name='code')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='payments.category', verbose_name='parent')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("code", models.CharField(max_length=40, unique=True, verbose_name="code")),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="payments.category",
+                        verbose_name="parent",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'category',
-                'verbose_name_plural': 'categories',
-                'ordering': ['code'],
+                "verbose_name": "category",
+                "verbose_name_plural": "categories",
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='Conflict',
+            name="Conflict",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('body_hash', models.BinaryField(max_length=32)),
-                ('sealed', models.BinaryField()),
-                ('received_at', models.DateTimeField(verbose_name='received at')),
-                ('callback', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='payments.callback', verbose_name='callback')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("body_hash", models.BinaryField(max_length=32)),
+                ("sealed", models.BinaryField()),
+                ("received_at", models.DateTimeField(verbose_name="received at")),
+                (
+                    "callback",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.callback",
+                        verbose_name="callback",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'conflict',
-                'verbose_name_plural': 'conflicts',
+                "verbose_name": "conflict",
+                "verbose_name_plural": "conflicts",
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('name_zh_hant', models.CharField(blank=True, max_length=120, verbose_name='name in 繁體中文')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=120, verbose_name='name in 简体中文')),
-                ('sku', models.CharField(max_length=60, unique=True, verbose_name='SKU')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='products', to='payments.category', verbose_name='category')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name_zh_hant",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 繁體中文"),
+                ),
+                (
+                    "name_zh_hans",
+                    models.CharField(blank=True, max_length=120, verbose_name="name in 简体中文"),
+                ),
+                ("sku", models.CharField(max_length=60, unique=True, verbose_name="SKU")),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="products",
+                        to="payments.category",
+                        verbose_name="category",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'product',
-                'verbose_name_plural': 'products',
-                'ordering': ['sku'],
+                "verbose_name": "product",
+                "verbose_name_plural": "products",
+                "ordering": ["sku"],
             },
         ),
         migrations.CreateModel(
-            name='Rate',
+            name="Rate",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('valid_from', models.DateField(verbose_name='valid from')),
-                ('rate', models.DecimalField(decimal_places=10, max_digits=20, verbose_name='rate')),
-                ('source', models.CharField(default='staff', max_length=60, verbose_name='source')),
-                ('entered_at', models.DateTimeField(verbose_name='entered at')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("valid_from", models.DateField(verbose_name="valid from")),
+                (
+                    "rate",
+                    models.DecimalField(decimal_places=10, max_digits=20, verbose_name="rate"),
+                ),
+                (
+                    "source",
+                    models.CharField(default="staff", max_length=60, verbose_name="source"),
+                ),
+                ("entered_at", models.DateTimeField(verbose_name="entered at")),
             ],
             options={
-                'verbose_name': 'exchange rate',
-                'verbose_name_plural': 'exchange rates',
-                'ordering': ['currency', '-valid_from'],
-                'constraints': [models.UniqueConstraint(fields=('currency', 'valid_from'), name='rate_once'), models.CheckConstraint(condition=models.Q(('rate__gt', 0)), name='rate_is_positive')],
+                "verbose_name": "exchange rate",
+                "verbose_name_plural": "exchange rates",
+                "ordering": ["currency", "-valid_from"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("currency", "valid_from"), name="rate_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("rate__gt", 0)), name="rate_is_positive"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Rejection',
+            name="Rejection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot', models.PositiveSmallIntegerField(editable=False)),
-                ('received_at', models.DateTimeField(verbose_name='received at')),
-                ('reason', models.CharField(max_length=40, verbose_name='reason')),
-                ('detail', models.CharField(blank=True, max_length=300, verbose_name='detail')),
-                ('sealed', models.BinaryField(null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='payments.account', verbose_name='account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slot", models.PositiveSmallIntegerField(editable=False)),
+                ("received_at", models.DateTimeField(verbose_name="received at")),
+                ("reason", models.CharField(max_length=40, verbose_name="reason")),
+                ("detail", models.CharField(blank=True, max_length=300, verbose_name="detail")),
+                ("sealed", models.BinaryField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="payments.account",
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'refused post',
-                'verbose_name_plural': 'refused posts',
+                "verbose_name": "refused post",
+                "verbose_name_plural": "refused posts",
             },
         ),
         migrations.CreateModel(
-            name='RejectionCount',
+            name="RejectionCount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('minute', models.DateTimeField()),
-                ('reason', models.CharField(max_length=40)),
-                ('posts', models.PositiveIntegerField(default=0)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='payments.account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("minute", models.DateTimeField()),
+                ("reason", models.CharField(max_length=40)),
+                ("posts", models.PositiveIntegerField(default=0)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="payments.account"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Transaction',
+            name="Transaction",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('waiting_for', models.CharField(blank=True, default='', max_length=200, verbose_name='waiting for')),
-                ('error', models.TextField(blank=True, default='', verbose_name='error')),
-                ('source', models.CharField(choices=[('callback', 'callback'), ('import', 'import'), ('api', 'API'), ('staff', 'staff')], max_length=10, verbose_name='source')),
-                ('kind', models.CharField(choices=[('payment', 'payment'), ('refund', 'refund'), ('chargeback', 'chargeback'), ('reversal', 'reversal')], max_length=12, verbose_name='kind')),
-                ('payment_ref', models.CharField(max_length=100, verbose_name='payment reference')),
-                ('effect_ref', models.CharField(max_length=100, verbose_name='effect reference')),
-                ('amount', models.DecimalField(decimal_places=4, max_digits=19, verbose_name='amount')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('is_total', models.BooleanField(default=False, help_text='The platform gave the total of all refunds.', verbose_name='total so far')),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
-                ('received_at', models.DateTimeField(verbose_name='received at')),
-                ('order_ref', models.CharField(blank=True, default='', max_length=100, verbose_name='order number')),
-                ('method', models.CharField(blank=True, default='', max_length=40, verbose_name='payment method')),
-                ('clues', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), blank=True, default=list, help_text='kind:blind index of each sign of the payer', size=None)),
-                ('may_message', models.BooleanField(default=True)),
-                ('reporting_amount', models.DecimalField(blank=True, decimal_places=4, max_digits=19, null=True, verbose_name='reporting amount')),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='payments.account', verbose_name='account')),
-                ('callback', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='payments.callback', verbose_name='callback')),
-                ('member', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='members.member', verbose_name='member')),
-                ('original', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='payments.transaction', verbose_name='original payment')),
-                ('rate', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='payments.rate', verbose_name='exchange rate')),
-                ('store', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='members.store', verbose_name='store')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="due at")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "waiting_for",
+                    models.CharField(
+                        blank=True, default="", max_length=200, verbose_name="waiting for"
+                    ),
+                ),
+                ("error", models.TextField(blank=True, default="", verbose_name="error")),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("callback", "callback"),
+                            ("import", "import"),
+                            ("api", "API"),
+                            ("staff", "staff"),
+                        ],
+                        max_length=10,
+                        verbose_name="source",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("payment", "payment"),
+                            ("refund", "refund"),
+                            ("chargeback", "chargeback"),
+                            ("reversal", "reversal"),
+                        ],
+                        max_length=12,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "payment_ref",
+                    models.CharField(max_length=100, verbose_name="payment reference"),
+                ),
+                ("effect_ref", models.CharField(max_length=100, verbose_name="effect reference")),
+                (
+                    "amount",
+                    models.DecimalField(decimal_places=4, max_digits=19, verbose_name="amount"),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "is_total",
+                    models.BooleanField(
+                        default=False,
+                        help_text="The platform gave the total of all refunds.",
+                        verbose_name="total so far",
+                    ),
+                ),
+                ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
+                ("received_at", models.DateTimeField(verbose_name="received at")),
+                (
+                    "order_ref",
+                    models.CharField(
+                        blank=True, default="", max_length=100, verbose_name="order number"
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        blank=True, default="", max_length=40, verbose_name="payment method"
+                    ),
+                ),
+                (
+                    "clues",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=100),
+                        blank=True,
+                        default=list,
+                        help_text="kind:blind index of each sign of the payer",
+                        size=None,
+                    ),
+                ),
+                ("may_message", models.BooleanField(default=True)),
+                (
+                    "reporting_amount",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        max_digits=19,
+                        null=True,
+                        verbose_name="reporting amount",
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.account",
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "callback",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.callback",
+                        verbose_name="callback",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
+                (
+                    "original",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="corrections",
+                        to="payments.transaction",
+                        verbose_name="original payment",
+                    ),
+                ),
+                (
+                    "rate",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.rate",
+                        verbose_name="exchange rate",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="members.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'transaction',
-                'verbose_name_plural': 'transactions',
-                'permissions': [('link_transaction', 'Can link a transaction to a member')],
+                "verbose_name": "transaction",
+                "verbose_name_plural": "transactions",
+                "permissions": [("link_transaction", "Can link a transaction to a member")],
             },
         ),
         migrations.CreateModel(
-            name='Line',
+            name="Line",
             fields=[
-                ('id', models.UUIDField(default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField(verbose_name='position')),
-                ('quantity', models.DecimalField(decimal_places=3, default=Decimal('1'), max_digits=12, verbose_name='quantity')),
-                ('amount', models.DecimalField(decimal_places=4, max_digits=19, verbose_name='amount')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='payments.product', verbose_name='product')),
-                ('transaction', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='payments.transaction', verbose_name='transaction')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=kit.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(verbose_name="position")),
+                (
+                    "quantity",
+                    models.DecimalField(
+                        decimal_places=3,
+                        default=Decimal("1"),
+                        max_digits=12,
+                        verbose_name="quantity",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(decimal_places=4, max_digits=19, verbose_name="amount"),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.product",
+                        verbose_name="product",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to="payments.transaction",
+                        verbose_name="transaction",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'line',
-                'verbose_name_plural': 'lines',
+                "verbose_name": "line",
+                "verbose_name_plural": "lines",
             },
         ),
         migrations.AddIndex(
-            model_name='callback',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('waiting_for', '')), fields=['due_at'], name='payments_callback_due'),
+            model_name="callback",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("waiting_for", "")),
+                fields=["due_at"],
+                name="payments_callback_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='callback',
-            index=models.Index(condition=models.Q(('waiting_for', ''), _negated=True), fields=['waiting_for'], name='callback_parked'),
+            model_name="callback",
+            index=models.Index(
+                condition=models.Q(("waiting_for", ""), _negated=True),
+                fields=["waiting_for"],
+                name="callback_parked",
+            ),
         ),
         migrations.AddIndex(
-            model_name='callback',
-            index=models.Index(fields=['-received_at'], name='callback_newest'),
+            model_name="callback",
+            index=models.Index(fields=["-received_at"], name="callback_newest"),
         ),
         migrations.AddConstraint(
-            model_name='callback',
-            constraint=models.UniqueConstraint(fields=('account', 'delivery_key'), name='callback_once'),
+            model_name="callback",
+            constraint=models.UniqueConstraint(
+                fields=("account", "delivery_key"), name="callback_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='conflict',
-            constraint=models.UniqueConstraint(fields=('callback', 'body_hash'), name='conflict_once'),
+            model_name="conflict",
+            constraint=models.UniqueConstraint(
+                fields=("callback", "body_hash"), name="conflict_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='rejection',
-            index=models.Index(fields=['-received_at'], name='rejection_newest'),
+            model_name="rejection",
+            index=models.Index(fields=["-received_at"], name="rejection_newest"),
         ),
         migrations.AddConstraint(
-            model_name='rejection',
-            constraint=models.UniqueConstraint(fields=('account', 'slot'), name='rejection_ring'),
+            model_name="rejection",
+            constraint=models.UniqueConstraint(fields=("account", "slot"), name="rejection_ring"),
         ),
         migrations.AddConstraint(
-            model_name='rejectioncount',
-            constraint=models.UniqueConstraint(fields=('account', 'minute', 'reason'), name='rejection_count_once'),
+            model_name="rejectioncount",
+            constraint=models.UniqueConstraint(
+                fields=("account", "minute", "reason"), name="rejection_count_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('waiting_for', '')), fields=['due_at'], name='payments_transaction_due'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("waiting_for", "")),
+                fields=["due_at"],
+                name="payments_transaction_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('waiting_for', ''), _negated=True), fields=['waiting_for'], name='transaction_parked'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("waiting_for", ""), _negated=True),
+                fields=["waiting_for"],
+                name="transaction_parked",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['-occurred_at'], name='transaction_newest'),
+            model_name="transaction",
+            index=models.Index(fields=["-occurred_at"], name="transaction_newest"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['member', '-occurred_at'], name='transaction_of_member'),
+            model_name="transaction",
+            index=models.Index(fields=["member", "-occurred_at"], name="transaction_of_member"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('waiting_for', '')), fields=['member', 'due_at'], name='transaction_due_of_member'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("waiting_for", "")),
+                fields=["member", "due_at"],
+                name="transaction_due_of_member",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('original__isnull', False)), fields=['original'], name='transaction_of_original'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("original__isnull", False)),
+                fields=["original"],
+                name="transaction_of_original",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=django.contrib.postgres.indexes.GinIndex(condition=models.Q(('member__isnull', True)), fields=['clues'], name='transaction_unmatched'),
+            model_name="transaction",
+            index=django.contrib.postgres.indexes.GinIndex(
+                condition=models.Q(("member__isnull", True)),
+                fields=["clues"],
+                name="transaction_unmatched",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(fields=('account', 'payment_ref', 'kind', 'effect_ref'), name='effect_once'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                fields=("account", "payment_ref", "kind", "effect_ref"), name="effect_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='transaction_moves_money'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="transaction_moves_money"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.UniqueConstraint(fields=('transaction', 'position'), name='line_once'),
+            model_name="line",
+            constraint=models.UniqueConstraint(
+                fields=("transaction", "position"), name="line_once"
+            ),
         ),
     ]

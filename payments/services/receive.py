@@ -11,6 +11,7 @@ from kit.ids import uuid7
 from payments.models import Account, Callback, CallbackBody, Conflict, Rejection
 from payments.providers.base import (
     Inbound,
+    Keys,
     MalformedPayload,
     Outcome,
     Provider,
@@ -49,13 +50,21 @@ DO UPDATE SET posts = payments_rejectioncount.posts + 1
 
 def receive(account: KnownAccount, inbound: Inbound, *, now: datetime) -> Outcome:
     """What the platform is to be told; a genuine post is stored before this returns."""
-    verdict = account.provider.verify(inbound, account.keys, now)
-    if isinstance(verdict, Verified) and len(verdict.delivery_key) > _LONGEST_KEY:
-        verdict = Rejected(Reason.MALFORMED, "The delivery key is too long.")
+    verdict = verify(account.provider, inbound, account.keys, now=now)
     if isinstance(verdict, Rejected):
         refuse(account.id, inbound, verdict, now=now)
         return Outcome.REFUSED
     return store(account.id, account.provider, inbound, verdict, now=now)
+
+
+def verify(
+    provider: Provider, inbound: Inbound, keys: Keys, *, now: datetime
+) -> Verified | Rejected:
+    """The provider's verdict, if what it calls the delivery's key is one that we can keep."""
+    verdict = provider.verify(inbound, keys, now)
+    if isinstance(verdict, Verified) and len(verdict.delivery_key) > _LONGEST_KEY:
+        return Rejected(Reason.MALFORMED, "The delivery key is too long.")
+    return verdict
 
 
 def store(

@@ -10,7 +10,7 @@ from payments.providers import all_providers
 from payments.providers.base import Outcome, Rejected
 from payments.services.accounts import keys_of
 from payments.services.bodies import unseal
-from payments.services.receive import store
+from payments.services.receive import store, verify
 
 
 def replay_callbacks(callbacks: QuerySet[Callback], *, now: datetime) -> int:
@@ -40,7 +40,7 @@ def _verify_again(rejection: Rejection) -> Outcome:
     account = rejection.account
     provider = all_providers()[account.provider]
     inbound = unseal(rejection.sealed)
-    verdict = provider.verify(inbound, keys_of(account), rejection.received_at)
+    verdict = verify(provider, inbound, keys_of(account), now=rejection.received_at)
     if isinstance(verdict, Rejected):
         return Outcome.REFUSED
     return store(account.pk, provider, inbound, verdict, now=rejection.received_at)

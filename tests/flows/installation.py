@@ -106,7 +106,8 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        wanted = ("PATH", "HOME", "CELERY_BROKER_URL")
+        kept = {name: os.environ[name] for name in wanted if name in os.environ}
         return {
             **kept,
             "DATA_DIR": str(self.data_dir),
