@@ -32,7 +32,6 @@ from members.links import page_url
 from members.models import (
     ApiKey,
     Consent,
-    Event,
     Member,
     Programme,
     Region,
@@ -147,8 +146,9 @@ class MemberAdmin(BaseAdmin):
         return mask_name(member.name)
 
 
-@admin.register(Event)
 class EventAdmin(FactAdmin):
+    """Registered in config/admin, which says it in words."""
+
     scope = OF_MEMBER
     list_display = ["occurred_at", "member", "kind", "booked_at"]
     list_select_related = ["member"]

@@ -1,6 +1,6 @@
 """What the member's page in the admin shows below the form: at most 20 rows of each kind."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Message
 from campaigns.wording import reason_in_words
+from config.admin.timeline import as_lines, lines_of
 from kit.admin import may_see_personal_data
 from kit.masking import mask_value
 from kit.money import Money
@@ -27,10 +28,11 @@ from loyalty.selectors import (
     coupons_of,
     ledger_rows,
     open_lots,
+    rule_versions,
     standing_of,
     tier_progress,
 )
-from loyalty.wording import benefit
+from loyalty.wording import benefit, reasons, title
 from members.models import Event, Member
 from members.selectors import newest_consent
 from payments.models import Transaction
@@ -78,7 +80,7 @@ def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
         (Transaction, lambda: _transactions(member, request)),
         (Coupon, lambda: _coupons(member, now)),
         (Message, lambda: _messages(member)),
-        (Event, lambda: _timeline(member)),
+        (Event, lambda: _timeline(member, request)),
         (Member, lambda: _identities(member, request)),
     ]
     return Desk(
@@ -102,17 +104,19 @@ def _lots(member: Member) -> Tab:
 
 
 def _ledger(member: Member) -> Tab:
-    rows: Iterable[Cells] = (
+    found = ledger_rows(member, limit=MOST_ROWS)
+    versions = rule_versions(found)
+    rows: list[Cells] = [
         (
             _instant(row.transfer.booked_at),
             _link(row.transfer, str(row.transfer.get_kind_display())),
             _points(row.points, is_signed=True),
-            row.transfer.reason or _why(row.transfer),
+            as_lines([title(row), *reasons(row, versions)]),
         )
-        for row in ledger_rows(member, limit=MOST_ROWS)
-    )
+        for row in found
+    ]
     headers = [_("booked at"), _("movement"), _("points"), _("reason")]
-    return Tab("ledger", _("Ledger"), headers, list(rows), _more(Transfer, member))
+    return Tab("ledger", _("Ledger"), headers, rows, _more(Transfer, member))
 
 
 def _transactions(member: Member, request: HttpRequest) -> Tab:
@@ -171,10 +175,13 @@ def _messages(member: Member) -> Tab:
     return Tab("messages", _("Messages"), headers, rows, _more(Message, member))
 
 
-def _timeline(member: Member) -> Tab:
-    found = Event.objects.filter(member=member).order_by("-occurred_at")[:MOST_ROWS]
-    rows = [(_instant(row.occurred_at), _link(row, str(row.get_kind_display()))) for row in found]
-    headers = [_("occurred at"), _("what happened")]
+def _timeline(member: Member, request: HttpRequest) -> Tab:
+    found = list(Event.objects.filter(member=member).order_by("-occurred_at")[:MOST_ROWS])
+    rows: list[Cells] = [
+        (_instant(row.occurred_at), _link(row, str(row.get_kind_display())), as_lines(lines))
+        for row, lines in zip(found, lines_of(found, request), strict=True)
+    ]
+    headers = [_("occurred at"), _("what happened"), _("details")]
     return Tab("timeline", _("Timeline"), headers, rows, _more(Event, member))
 
 
@@ -190,13 +197,6 @@ def _identities(member: Member, request: HttpRequest) -> Tab:
         for row in found
     ]
     return Tab("identities", _("Identities"), [_("kind"), _("value"), _("added at")], rows)
-
-
-def _why(transfer: Transfer) -> str:
-    paid = transfer.award.transaction if transfer.award else None
-    if paid is None:
-        return ""
-    return format_html("{} {}", _money(paid.money), paid.store or "")
 
 
 def _desk(model: type[Model]) -> admin.ModelAdmin[Any]:

@@ -1,8 +1,9 @@
 """What staff may ask about: fields, their operators, and one registry for each subject."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import StrEnum
+from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 from django.db.models import QuerySet
@@ -174,6 +175,10 @@ class Field:
         return {str(value): label for value, label in self.choices()}
 
 
+def _listed(choices: Callable[[], Iterable[tuple[Any, Label]]]) -> list[tuple[Any, Label]]:
+    return list(choices())
+
+
 class Registry:
     """The fields of one subject. Apps add to it in their `conditions.py`, found at start-up.
 
@@ -213,6 +218,14 @@ class Registry:
             for label, field in other.grouped():
                 if self._shows(field):
                     yield label, field
+
+    def remembering(self) -> "Registry":
+        """The same fields, each of which reads its choices once: for a page of many sentences."""
+        copy = Registry(self.name, label=self.label, is_for_queries=self._is_for_queries)
+        for _, field in self.grouped():
+            choices = cache(partial(_listed, field.choices))
+            copy._own.setdefault(field.name, replace(field, choices=choices))
+        return copy
 
     def _shows(self, field: Field) -> bool:
         return field.query is not None or not self._is_for_queries
