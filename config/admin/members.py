@@ -21,6 +21,7 @@ from loyalty.services.points import CannotAdjust, adjust_points
 from members.admin import MemberAdmin
 from members.admin_forms import IdentityDialog
 from members.import_pages import MemberImports
+from members.links import revoke_page
 from members.models import Member
 from members.selectors import last_consent
 from payments.services.linking import link_identity, match_all_waiting
@@ -77,7 +78,7 @@ class MemberDesk(MemberImports, MemberAdmin):
     list_filter = [("standing__tier", RelatedFilter), ConsentFilter, *MemberAdmin.list_filter]
     change_form_outer_before_template = "admin/members/head.html"
     change_form_outer_after_template = "admin/members/tabs.html"
-    actions_detail = ["adjust", "identify", "record_consent", "open_member_page"]
+    actions_detail = ["adjust", "identify", "record_consent", "open_member_page", "renew_link"]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -161,4 +162,24 @@ class MemberDesk(MemberImports, MemberAdmin):
             linked,
         )
         self.say(request, words % {"count": linked})
+        return self.back_to(object_id)
+
+    @action(
+        description=gettext_lazy("Renew the link"),
+        icon="link_off",
+        permissions=["change"],
+        dialog={
+            "title": gettext_lazy("Renew the member page's link?"),
+            "description": gettext_lazy(
+                "Every link to this member's page that was given out so far stops working, in"
+                " messages too. The next message carries the new one."
+            ),
+            "form_submit_text": gettext_lazy("Renew the link"),
+        },
+    )
+    def renew_link(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        member = self.member_or_refuse(request, object_id)
+        revoke_page(member)
+        self.log_change(request, member, _("The link to the member page was renewed."))
+        self.say(request, _("The old links to the member page no longer work."))
         return self.back_to(object_id)

@@ -10,6 +10,7 @@ from django.urls import reverse
 from campaigns.models import Campaign, Message
 from campaigns.services.deliver import DOUBT
 from loyalty.models import CouponUse, Rule, RuleVersion, Transfer
+from members.links import member_of_page_token, page_token
 from members.models import ApiKey, Consent, Identity, Member
 from payments.models import Transaction
 from tests import build
@@ -89,6 +90,21 @@ def test_the_member_page_opens_by_a_link(world: World, as_manager: Client) -> No
 
     assert response.status_code == 302
     assert "/m/" in response["Location"]
+
+
+def test_a_link_in_wrong_hands_is_renewed(world: World, as_manager: Client) -> None:
+    member = world.near.member
+    before = page_token(member)
+    url = url_of(Member, "renew_link", member.pk)
+
+    as_manager.get(url)
+    still = member_of_page_token(before)
+    page = act(as_manager, Member, member, "renew_link")
+
+    assert "The old links to the member page no longer work." in said(page)
+    assert (still, member_of_page_token(before)) == (member, None)
+    member.refresh_from_db()
+    assert member_of_page_token(page_token(member)) == member
 
 
 def test_a_member_enrolled_in_the_admin_has_identities(world: World, as_manager: Client) -> None:
