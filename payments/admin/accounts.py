@@ -1,10 +1,11 @@
 """Payment accounts: their platform, its settings, and secrets that go in and never come out."""
 
+import json
 from typing import Any, Final
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from kit.admin import BaseAdmin, RelatedFilter, display
@@ -44,6 +46,12 @@ class AccountForm(forms.ModelForm[Account]):
         required=False,
         max_length=8000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "autocomplete": "off"}),
+    )
+    makes_secret = forms.BooleanField(
+        label=gettext_lazy("Make a new signing secret"),
+        required=False,
+        help_text=gettext_lazy("It is shown once, after saving."),
+        widget=UnfoldBooleanSwitchWidget(),
     )
     removed_secrets = forms.MultipleChoiceField(
         label=gettext_lazy("Remove secrets"),
@@ -90,16 +98,22 @@ class AccountForm(forms.ModelForm[Account]):
     def _check_secret(self, provider: Provider, cleaned: dict[str, Any]) -> None:
         secret = (cleaned.get("new_secret") or "").strip()
         kept = len(secrets_of(self.instance)) - len(cleaned.get("removed_secrets") or [])
-        if secret and kept >= MOST_SECRETS:
-            self.add_error("new_secret", _("Remove an old secret first: five are kept at most."))
+        # Hidden for other platforms, the switch may still be on from the one chosen before.
+        makes = provider.make_secret is not None and bool(cleaned.get("makes_secret"))
+        if (secret or makes) and kept >= MOST_SECRETS:
+            name = "new_secret" if secret else "makes_secret"
+            self.add_error(name, _("Remove an old secret first: five are kept at most."))
+        if makes and secret:
+            self.add_error("makes_secret", _("Enter a secret or let one be made, not both."))
         if secret:
             try:
                 provider.check_secret(secret)
             except ValueError as problem:
                 self.add_error("new_secret", str(problem))
 
-    def fill(self, account: Account) -> None:
-        """Carry the settings and secrets over to `account`, newest secret first."""
+    def fill(self, account: Account) -> str:
+        """Carry the settings and secrets over to `account`, newest secret first; returns the
+        secret that was made, if one was."""
         cleaned = self.cleaned_data
         provider = all_providers().get(account.provider)
         if provider is not None:
@@ -112,8 +126,11 @@ class AccountForm(forms.ModelForm[Account]):
         kept = [
             secret for place, secret in enumerate(secrets_of(account)) if str(place) not in removed
         ]
-        added = (cleaned.get("new_secret") or "").strip()
+        makes = provider.make_secret if provider and cleaned.get("makes_secret") else None
+        made = makes() if makes else ""
+        added = made or (cleaned.get("new_secret") or "").strip()
         set_secrets(account, [added, *kept] if added and added not in kept else kept)
+        return made
 
 
 def _platforms() -> list[tuple[str, Any]]:
@@ -143,6 +160,12 @@ class AccountAdmin(BaseAdmin):
 
     @property
     def conditional_fields(self) -> dict[str, str]:
+        makers = [row.code for row in all_providers().values() if row.make_secret]
+        # A saved account has no field for its platform, and the switch only if that can do it.
+        shown = f"typeof provider == 'undefined' || {json.dumps(makers)}.includes(provider)"
+        return {**self._setting_conditions(), "makes_secret": shown}
+
+    def _setting_conditions(self) -> dict[str, str]:
         return {
             setting_name(provider, setting.name): f"provider == '{provider.code}'"
             for provider in all_providers().values()
@@ -178,10 +201,10 @@ class AccountAdmin(BaseAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            asked = list(self.conditional_fields)
+            asked = list(self._setting_conditions())
             return [
                 (None, {"fields": ["provider", "name", "store", "is_enabled", *asked]}),
-                (_("Secrets"), {"fields": ["new_secret"]}),
+                (_("Secrets"), {"fields": ["makes_secret", "new_secret"]}),
             ]
         provider = all_providers().get(obj.provider)
         base = ["platform", "name", "store", "is_enabled"]
@@ -190,6 +213,7 @@ class AccountAdmin(BaseAdmin):
         asked = [setting_name(provider, setting.name) for setting in provider.settings]
         secrets = ["secret_count"]
         if self.has_change_permission(request, obj):
+            secrets += ["makes_secret"] if provider.make_secret else []
             secrets += ["new_secret", "removed_secrets"] if obj.secrets else ["new_secret"]
         return [
             (None, {"fields": [*base, *asked, "callback_url"]}),
@@ -199,13 +223,16 @@ class AccountAdmin(BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         shown = list(self.readonly_fields)
         if obj is not None and not self.has_change_permission(request, obj):
-            shown += [name for name in self.conditional_fields if name.startswith(obj.provider)]
+            shown += [name for name in self._setting_conditions() if name.startswith(obj.provider)]
         return shown
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        form.fill(obj)
+        made = form.fill(obj)
         super().save_model(request, obj, form, change)
         forget_accounts()
+        if made:
+            words = _("Copy the signing secret now, it is not shown again: %(secret)s")
+            self.say(request, words % {"secret": made}, level=messages.WARNING)
 
     @display(description=gettext_lazy("platform"), ordering="provider")
     def platform(self, account: Account) -> str:

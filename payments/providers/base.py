@@ -160,3 +160,4 @@ class Provider:
     acknowledge: Callable[[Outcome], Reply]
     check_secret: Callable[[str], None]  # Raises ValueError with a sentence for staff.
     settings: tuple[SettingField, ...] = ()
+    make_secret: Callable[[], str] | None = None  # None: the platform makes its secrets itself.

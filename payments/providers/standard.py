@@ -36,6 +36,7 @@ Any other type is acknowledged and ignored. Answers: 200 kept (or known already)
 
 import base64
 import re
+import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -80,6 +81,7 @@ from payments.providers.base import (
 
 _MOST_LINES: Final = 1000
 _MOST_CLUES: Final = 20
+_SECRET_BYTES: Final = 32
 _MESSAGE_ID: Final = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _CLUE_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,29}", re.ASCII)
 
@@ -220,6 +222,10 @@ def _key(secret: str) -> bytes:
     return key
 
 
+def make_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
 PROVIDER = Provider(
     code="standard",
     label=_("Till or online shop (Standard Webhooks)"),
@@ -232,4 +238,5 @@ PROVIDER = Provider(
     read=read,
     acknowledge=acknowledge,
     check_secret=check_secret,
+    make_secret=make_secret,
 )

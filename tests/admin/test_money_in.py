@@ -1,5 +1,6 @@
 """What staff do with accounts, callbacks, transactions, rates and whatever is stuck."""
 
+import base64
 from typing import Any
 
 from django.test import Client
@@ -8,6 +9,7 @@ from django.urls import reverse
 from config import pipeline
 from payments.models import Account, Callback, Rate, Rejection, Transaction
 from payments.services.accounts import secrets_of
+from tests import build
 from tests.admin.conftest import World
 from tests.admin.steps import said, select
 from tests.admin.test_pages import url_of
@@ -84,6 +86,33 @@ def test_secrets_go_in_and_never_come_out(world: World, as_boss: Client) -> None
     assert SECRET not in page
     assert f"•••{newer[-4:]}" in page
     assert f"/callbacks/standard/{account.token}/" in page
+
+
+def test_a_signing_secret_is_made_and_shown_once(world: World, as_boss: Client) -> None:
+    account = world.near.account
+
+    change_account(as_boss, account, makes_secret="on")
+    url = url_of(Account, "change", account.pk)
+    first, later = (as_boss.get(url).content.decode() for _time in range(2))
+
+    account.refresh_from_db()
+    made, older = secrets_of(account)
+    assert older == SECRET
+    assert len(base64.b64decode(made.removeprefix("whsec_"), validate=True)) == 32
+    assert (made in first, made in later) == (True, False)
+    send = build.payment("60.00", member=world.near.member.code, store="CENTRAL")
+    assert build.send(send, to=account, secret=made).status_code == 200
+
+
+def test_only_a_platform_of_ours_lets_secrets_be_made(world: World, as_boss: Client) -> None:
+    stripe = build.account(provider="stripe")
+    kept = secrets_of(stripe)
+
+    page = change_account(as_boss, stripe, makes_secret="on")
+
+    assert page.status_code == 302
+    stripe.refresh_from_db()
+    assert secrets_of(stripe) == kept
 
 
 def test_an_old_secret_is_removed(world: World, as_boss: Client) -> None:
