@@ -144,8 +144,8 @@ class ScopedFields:
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         if isinstance(db_field, models.DateTimeField):
-            words = [str(db_field.help_text), zone_in_words()]
-            kwargs.setdefault("help_text", " ".join(filter(None, words)))
+            words = [str(kwargs.get("help_text") or db_field.help_text), zone_in_words()]
+            kwargs["help_text"] = " ".join(filter(None, words))
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
 
     def get_field_queryset(
@@ -330,7 +330,7 @@ class SettingsAdmin(BaseAdmin):
 def check_admin_base(
     app_configs: Sequence[AppConfig] | None, **_kwargs: Any
 ) -> list[CheckMessage]:
-    """Every registered admin class stands on BaseAdmin and names its scope."""
+    """Every registered admin class stands on BaseAdmin, its inlines too, and names its scope."""
     found: list[CheckMessage] = []
     for model, model_admin in admin.site._registry.items():
         if not isinstance(model_admin, BaseAdmin):
@@ -342,7 +342,18 @@ def check_admin_base(
                     id="kit.E001",
                 )
             )
-        elif model_admin.scope is None:
+            continue
+        found += [
+            Error(
+                f"{inline.__name__} of {model._meta.label} is not on BaseTabular or BaseStacked.",
+                hint="Derive it from one of them, or nothing scopes the rows that it offers.",
+                obj=inline,
+                id="kit.E001",
+            )
+            for inline in model_admin.inlines
+            if not issubclass(inline, ScopedFields)
+        ]
+        if model_admin.scope is None:
             found.append(
                 Error(
                     f"{type(model_admin).__name__} of {model._meta.label} names no scope.",

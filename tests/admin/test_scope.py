@@ -230,4 +230,7 @@ def test_the_check_refuses_a_class_that_is_not_on_the_base(
     monkeypatch.setitem(admin.site._registry, model, nameless)
     assert [problem.id for problem in check_admin_base(None)] == ["kit.E002"]
     monkeypatch.setitem(admin.site._registry, model, desk)
+    monkeypatch.setattr(desk, "inlines", [type("Bare", (admin.TabularInline,), {"model": model})])
+    assert [problem.id for problem in check_admin_base(None)] == ["kit.E001"]
+    monkeypatch.setattr(desk, "inlines", [])
     assert check_admin_base(None) == []
