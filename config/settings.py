@@ -212,6 +212,7 @@ UNFOLD = {
     "SITE_HEADER": _("Regulars"),
     "SITE_SUBHEADER": _("From payments to regulars"),
     "SITE_SYMBOL": "loyalty",
+    "SITE_URL": None,  # There is no other site to view.
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/config/favicon.svg"}
     ],

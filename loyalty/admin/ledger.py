@@ -1,12 +1,14 @@
 """The ledger and its awards, to look at: what was booked stays as it is."""
 
 from django.contrib import admin
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, display, plain
+from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, display, once, plain
 from kit.scope import Scoping
 from loyalty.models import Award, TierChange, Transfer
+from loyalty.why import why_rows
 from members.admin import OF_MEMBER
 
 _BOTH_SIDES = ["debit__member", "credit__member"]
@@ -67,13 +69,21 @@ class AwardAdmin(FactAdmin):
     list_filter = [("booked_at", PeriodFilter)]
     search_fields = ["=member__code", "=transaction__payment_ref"]
     ordering = ["-id"]
-    fields = ["member", "transaction", "points", "forgiven", "shown_spend", "paid_at", "booked_at"]
-    readonly_fields = ["shown_spend"]
+    fields = [
+        "member", "transaction", "points", "forgiven", "shown_spend", "paid_at", "booked_at",
+        "shown_why",
+    ]  # fmt: skip
+    readonly_fields = ["shown_spend", "shown_why"]
     export_fields = ["booked_at", "member__code", "transaction__payment_ref", "points", "spend"]
 
     @display(description=gettext_lazy("spend that counts for the tier"), ordering="spend")
     def shown_spend(self, award: Award) -> str:
         return plain(award.spend)
+
+    @display(description=gettext_lazy("why"))
+    def shown_why(self, award: Award) -> str:
+        rows = once(award, "why", lambda: why_rows(award))
+        return render_to_string("admin/loyalty/award.html", {"award": award, "rows": rows})
 
 
 @admin.register(TierChange)

@@ -42,6 +42,7 @@ class RuleForm(forms.ModelForm[Rule]):
         ]
         help_texts = {
             "is_enabled": gettext_lazy("Switched off, it gives nothing to payments from now on."),
+            "starts_at": gettext_lazy("Payments made before earn nothing by this rule."),
             "fixed_points": gettext_lazy("For each payment that the rule fits."),
         }
 

@@ -5,11 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.test import Client
+from django.urls import reverse
 from django.utils.html import strip_tags
 
 from campaigns.models import Campaign, CampaignText
 from campaigns.services.running import start_campaign
 from config import pipeline
+from loyalty.models import Award, Rule
 from loyalty.services.expire import expire_lots
 from members.models import Event, Member
 from members.services import set_consent
@@ -102,3 +104,22 @@ def test_the_ledger_names_the_rules_and_what_lapsed(world: World, as_boss: Clien
     assert "Payment of HK$600.00 at Central | Points: +600" in reasons
     assert "A gift" in reasons
     assert "Lapsed" in reasons
+
+
+def test_the_page_of_an_award_says_why_in_words(world: World, as_boss: Client) -> None:
+    award = Award.objects.filter(member=world.near.member).earliest("pk")
+
+    page = as_boss.get(url_of(Award, "change", award.pk)).content.decode()
+
+    assert "<td>Points</td>" in page
+    assert "<td>Counted.</td>" in page
+
+
+def test_the_admin_leads_to_no_other_site_and_says_when_a_rule_begins(
+    world: World, as_boss: Client
+) -> None:
+    home = as_boss.get(reverse("admin:index"))
+    form = as_boss.get(url_of(Rule, "add")).content.decode()
+
+    assert home.context["site_url"] is None
+    assert "earn nothing by this rule. Hong Kong" in form
