@@ -13,6 +13,7 @@ from psycopg import ClientCursor
 from benchmarks.merchant import Merchant, wallet_of
 from benchmarks.place import Connection
 from benchmarks.report import Result
+from config.management.commands.road import collect_garbage_seldom
 from config.pipeline import STAGES
 from config.simulation.till import payment
 from loyalty.models import Rule
@@ -88,6 +89,7 @@ def measure(merchant: Merchant, owner: Connection, *, rows: int) -> Result:
 def _drain() -> None:
     """What the road does, without its naps and without offers and messages."""
     inward = [stage for stage in STAGES if stage.name in {"translate", "settle"}]
+    collect_garbage_seldom()
     while sum(stage.work(now=timezone.now(), limit=stage.limit) for stage in inward):
         pass
 

@@ -18,7 +18,8 @@ class Work(Protocol):
 @dataclass(frozen=True, slots=True)
 class Stage:
     """`is_outward`: it talks to the world, which may be slow, so it never holds up the others.
-    `pause`: seconds that the road lets pass before it comes again, for what may follow later."""
+    `pause`: seconds that the road lets pass before it comes again, for what may follow later; in a
+    rush it lets the others go first."""
 
     name: str
     work: Work

@@ -11,6 +11,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from kit.bulk import is_any_of
 from kit.crypto import blind_index
 from kit.ids import normal_code
 from members.models import Consent, Event, Identity, Member, Region, Store, new_member_code
@@ -145,7 +146,9 @@ def members_by_clue(clues: Iterable[str]) -> dict[str, UUID]:
     if not wanted:
         return {}
     hashes = {clue.partition(":")[2] for clue in wanted}
-    rows = Identity.objects.filter(hash__in=hashes).values_list("kind", "hash", "member_id")
+    rows = Identity.objects.filter(is_any_of("hash", hashes)).values_list(
+        "kind", "hash", "member_id"
+    )
     found = {f"{kind}:{digest}": member_id for kind, digest, member_id in rows}
     return {clue: found[clue] for clue in wanted & found.keys()}
 
@@ -155,7 +158,9 @@ def members_by_code(codes: Iterable[str]) -> dict[str, UUID]:
     normal = {code: normal_code(code) for code in codes if code}
     if not normal:
         return {}
-    rows = dict(Member.objects.filter(code__in=set(normal.values())).values_list("code", "pk"))
+    rows = dict(
+        Member.objects.filter(is_any_of("code", set(normal.values()))).values_list("code", "pk")
+    )
     return {code: rows[wanted] for code, wanted in normal.items() if wanted in rows}
 
 

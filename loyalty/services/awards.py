@@ -200,6 +200,8 @@ def _refusal(
     kept = verdicts.get(version.terms.version)
     if kept is not None:
         return None if kept is True else kept
+    if not version.condition.children:
+        return None
     verdict = matches(version.condition, facts, PAYMENT, now=docket.now, zone=docket.zone)
     if verdict.is_match:
         return None

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Sum
 
+from kit.bulk import is_any_of
 from kit.money import Money
 from loyalty.conditions import payment_facts, standing_facts
 from loyalty.models import Award, CapUse, LotUse, Standing, Transfer
@@ -135,7 +136,8 @@ def facts_of(case: Case, docket: Docket) -> dict[str, Any]:
 
 
 def _open_cases(rows: Sequence[Transaction]) -> list[Case]:
-    standings = Standing.objects.select_related("tier").in_bulk([row.member_id for row in rows])
+    found = Standing.objects.filter(is_any_of("pk", [row.member_id for row in rows]))
+    standings = {standing.pk: standing for standing in found.select_related("tier")}
     return [
         Case(row=row, payment=row.original or row, standing=standings[row.member_id])
         for row in rows
@@ -193,7 +195,7 @@ def _amounts_by_category(
         for row in (case.payment, case.row, *case.earlier)
     }
     lines = list(
-        Line.objects.filter(transaction_id__in=then).values_list(
+        Line.objects.filter(is_any_of("transaction_id", then)).values_list(
             "transaction_id", "product_id", "product__category_id", "amount"
         )
     )

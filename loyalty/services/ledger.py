@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
-from kit.bulk import update_many
+from kit.bulk import is_any_of, update_many
 from loyalty.models import Award, Lot, LotUse, PointAccount, Standing, Transfer
 
 _OTHER_SIDE = {
@@ -27,6 +28,18 @@ _OTHER_SIDE = {
     Transfer.Kind.EXPIRE: PointAccount.Kind.EXPIRED,
     Transfer.Kind.ADJUST: PointAccount.Kind.ADJUSTED,
 }
+
+# An import may bring thousands of newcomers: no row of theirs needs to be an object first.
+_OPEN_ACCOUNTS: Final = """
+WITH accounts AS (
+    INSERT INTO loyalty_pointaccount (id, kind, member_id)
+    SELECT id, 'member', id FROM unnest(%(members)s::uuid[]) AS id
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO loyalty_standing (member_id, balance, spend_12m, payments)
+SELECT id, 0, 0, 0 FROM unnest(%(members)s::uuid[]) AS id
+ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +98,11 @@ def system_accounts() -> dict[str, UUID]:
 def open_accounts(member_ids: Iterable[UUID]) -> None:
     """An account and a standing for members who have none. It may race; both then agree."""
     wanted = set(member_ids)
-    missing = wanted - set(Standing.objects.filter(pk__in=wanted).values_list("pk", flat=True))
-    if not missing:
-        return
-    PointAccount.objects.bulk_create(
-        [
-            PointAccount(id=member_id, member_id=member_id, kind=PointAccount.Kind.MEMBER)
-            for member_id in sorted(missing)
-        ],
-        ignore_conflicts=True,
-    )
-    Standing.objects.bulk_create(
-        [Standing(member_id=member_id) for member_id in sorted(missing)], ignore_conflicts=True
-    )
+    known = Standing.objects.filter(is_any_of("pk", wanted)).values_list("pk", flat=True)
+    missing = wanted - set(known)
+    if missing:
+        with connection.cursor() as cursor:
+            cursor.execute(_OPEN_ACCOUNTS, {"members": sorted(missing)})
 
 
 def post(

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
-from kit.bulk import insert_many, update_many
+from kit.bulk import insert_many, is_any_of, update_many
 from kit.drain import Queue, drain
-from kit.work import IS_DUE, REPAIR, hold_keys, note_failure
+from kit.work import IS_DUE, IS_PARKED, REPAIR, hold_keys, note_failure
 from loyalty.models import Award, Standing, Transfer
 from loyalty.rules.periods import lapse_instant, local_day
 from loyalty.services.awards import CannotRule, Ruling, rule_on
@@ -54,7 +54,7 @@ def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
 
 def _lock(member_ids: Iterable[UUID], limit: int) -> list[UUID]:
     """Standing, never Member: a lock there would block every insert that names the member."""
-    rows = Standing.objects.filter(pk__in=list(member_ids)).order_by("pk")
+    rows = Standing.objects.filter(is_any_of("pk", member_ids)).order_by("pk")
     locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
     return list(locked.values_list("pk", flat=True)[:limit])
 
@@ -67,7 +67,7 @@ def _due(now: datetime) -> QuerySet[Transaction]:
 def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
     rows = list(
         _due(now)
-        .filter(member_id__in=member_ids)
+        .filter(is_any_of("member_id", member_ids))
         .order_by("member_id", "due_at", "id")
         .distinct("member_id")
         .select_related("original", "member")
@@ -238,7 +238,7 @@ def _finish(rulings: Sequence[Ruling]) -> None:
         ["due_at", "error", "attempts", "rate", "reporting_amount"],
     )
     awaited = [f"award:{ruling.case.row.pk}" for ruling in rulings if ruling.case.is_payment]
-    Transaction.objects.filter(waiting_for__in=awaited).update(waiting_for="")
+    Transaction.objects.filter(IS_PARKED, is_any_of("waiting_for", awaited)).update(waiting_for="")
 
 
 def _park(member_id: UUID, error: str, tries: int) -> None:

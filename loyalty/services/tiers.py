@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Sum
 
-from kit.bulk import update_many
+from kit.bulk import is_any_of, update_many
 from loyalty.models import Award, Standing, Tier, TierChange
 from loyalty.rules.periods import a_year_before, is_kept
 from loyalty.rules.tiers import tier_after_review, tier_for
@@ -26,7 +26,7 @@ def spend_in_a_year(
     """What each member spent in the 12 months up to `now`, net, in the programme's currency."""
     rows = (
         Award.objects.filter(
-            member_id__in=list(member_ids), paid_at__gt=a_year_before(now, zone=zone)
+            is_any_of("member_id", member_ids), paid_at__gt=a_year_before(now, zone=zone)
         )
         .values_list("member_id")
         .annotate(spend=Sum("spend"))

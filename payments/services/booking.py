@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from kit.work import hold_keys
+from kit.bulk import is_any_of
+from kit.work import IS_PARKED, hold_keys
 from members.models import Store
 from members.services import clue_of, members_by_clue, members_by_code
 from payments.models import Line, Transaction
@@ -92,9 +93,9 @@ def _check(entries: Iterable[Entry]) -> None:
 def _known_effects(entries: Sequence[Entry]) -> dict[EffectKey, tuple[Decimal, str]]:
     refs = {entry.notice.payment_ref for entry in entries}
     accounts = {entry.account_id for entry in entries}
-    rows = Transaction.objects.filter(account_id__in=accounts, payment_ref__in=refs).values_list(
-        "account_id", "payment_ref", "kind", "effect_ref", "amount", "currency"
-    )
+    rows = Transaction.objects.filter(
+        is_any_of("payment_ref", refs), account_id__in=accounts
+    ).values_list("account_id", "payment_ref", "kind", "effect_ref", "amount", "currency")
     return {(a, p, k, e): (amount, currency) for a, p, k, e, amount, currency in rows}
 
 
@@ -215,7 +216,9 @@ def _release_corrections(rows: Sequence[Transaction]) -> None:
     if not payments:
         return
     waiting = list(
-        Transaction.objects.filter(waiting_for__in=payments).order_by("received_at", "effect_ref")
+        Transaction.objects.filter(IS_PARKED, is_any_of("waiting_for", payments)).order_by(
+            "received_at", "effect_ref"
+        )
     )
     places: dict[UUID, int] = {}
     for row in waiting:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.expressions import RawSQL
 
+from kit.bulk import is_any_of
 from kit.drain import Queue, drain
 from kit.work import IS_DUE, note_failure
 from payments.models import Account, Callback, CallbackBody, Transaction
@@ -52,7 +53,7 @@ def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
 
 def _translate(keys: Sequence[UUID], now: datetime) -> int:
     """One batch, whatever its size, in a fixed number of queries."""
-    callbacks = list(Callback.objects.filter(pk__in=keys).order_by("due_at", "pk"))
+    callbacks = list(Callback.objects.filter(is_any_of("pk", keys)).order_by("due_at", "pk"))
     _attach_accounts(callbacks)
     entries: list[Entry] = []
     outcomes: dict[str, list[UUID]] = defaultdict(list)
@@ -66,7 +67,7 @@ def _translate(keys: Sequence[UUID], now: datetime) -> int:
             outcomes["booked"].append(callback.pk)
     booked = book(entries)
     for outcome, done in outcomes.items():
-        Callback.objects.filter(pk__in=done).update(
+        Callback.objects.filter(is_any_of("pk", done)).update(
             outcome=outcome[:60], due_at=None, attempts=0, waiting_for="", error=""
         )
     _set_conflicts_apart(booked)
@@ -86,7 +87,7 @@ def _read(
     oldest = min((callback.received_at for callback in callbacks), default=None)
     bodies = dict(
         CallbackBody.objects.filter(
-            callback_id__in=[callback.pk for callback in callbacks],
+            is_any_of("callback_id", [callback.pk for callback in callbacks]),
             received_at__gte=oldest,  # So that old partitions are not searched.
         ).values_list("callback_id", "sealed")
     )

@@ -1,5 +1,6 @@
 """The road as a process: it runs the stages in turn, for as long as it lives."""
 
+import gc
 import logging
 import signal
 import threading
@@ -19,6 +20,7 @@ _SHORTEST_NAP: Final = 0.02  # seconds between looks while payments come in
 _LONGEST_NAP: Final = 0.2
 _PAUSE_AFTER_TROUBLE: Final = 1.0
 _PAUSE_AFTER_BREAKAGE: Final = 30.0
+_PATIENCE: Final = 5.0  # In a rush, points come before offers, but not for longer than this.
 _OWN_NAME: Final = Path("/proc/self/comm")
 
 PARTS: Final = {
@@ -44,7 +46,15 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        collect_garbage_seldom()
         travel(PARTS[options["part"]], stop, limit=options["limit"])
+
+
+def collect_garbage_seldom() -> None:
+    """A batch makes ten thousand objects and hardly a ring: looking for rings after every
+    700 of them takes a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def travel(stages: tuple[Stage, ...], stop: threading.Event, *, limit: int = 0) -> None:
@@ -66,14 +76,17 @@ def travel(stages: tuple[Stage, ...], stop: threading.Event, *, limit: int = 0) 
 
 
 def _go_round(stages: tuple[Stage, ...], resting: dict[str, float], limit: int) -> int:
-    done = 0
+    done, is_rush = 0, False
     for stage in stages:
         now = timezone.now()
-        if resting.get(stage.name, 0.0) > now.timestamp():
+        patience = _PATIENCE if is_rush and stage.pause else 0.0
+        if resting.get(stage.name, 0.0) + patience > now.timestamp():
             continue
         _show(stage.name)
         try:
-            done += stage.work(now=now, limit=limit or stage.limit)
+            worked = stage.work(now=now, limit=limit or stage.limit)
+            done += worked
+            is_rush = is_rush or worked >= stage.limit
             resting[stage.name] = timezone.now().timestamp() + stage.pause
         except StageBroken:
             logger.critical("Stage %s is broken and rests.", stage.name, exc_info=True)
