@@ -77,8 +77,9 @@ def redeem_coupon(  # noqa: PLR0913 - a redemption has this many sides, all name
     """
     with transaction.atomic():
         coupon = find_coupon(code, is_locked=True)
-        quote = quote_coupon(coupon, bill=bill, store=store, now=now, lines=lines)
+        # Before the quote: whoever quotes by the same uses comes to the same number.
         number = coupon.uses.aggregate(last=Max("number"))["last"] or 0
+        quote = quote_coupon(coupon, bill=bill, store=store, now=now, lines=lines)
         use = CouponUse.objects.create(
             coupon=coupon,
             number=number + 1,
