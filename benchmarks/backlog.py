@@ -88,9 +88,9 @@ def measure(merchant: Merchant, owner: Connection, *, rows: int) -> Result:
 
 def _drain() -> None:
     """What the road does, without its naps and without offers and messages."""
-    inward = [stage for stage in STAGES if stage.name in {"translate", "settle"}]
+    points = [stage for stage in STAGES if stage.part == "points"]
     collect_garbage_seldom()
-    while sum(stage.work(now=timezone.now(), limit=stage.limit) for stage in inward):
+    while sum(stage.work(now=timezone.now(), limit=stage.limit) for stage in points):
         pass
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -69,7 +69,10 @@ def web(**environment: str) -> Iterator[str]:
 
 @contextmanager
 def road() -> Iterator[None]:
-    with _running([sys.executable, "manage.py", "road", "inward"], {}):
+    """All three processes of it, as the supervisor runs them."""
+    with ExitStack() as running:
+        for part in ("points", "offers", "post"):
+            running.enter_context(_running([sys.executable, "manage.py", "road", part], {}))
         yield
 
 

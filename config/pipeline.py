@@ -17,23 +17,20 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`is_outward`: it talks to the world, which may be slow, so it never holds up the others.
-    `pause`: seconds that the road lets pass before it comes again, for what may follow later; in a
-    rush it lets the others go first."""
+    """`part`: which process of the road does it. Points are waited for at the till: nothing else
+    stands in their way; a slow mail server holds up neither them nor coupons."""
 
     name: str
     work: Work
     limit: int
-    is_outward: bool = False
-    pause: float = 0.0
+    part: str
 
 
 STAGES: Final = (
-    Stage("translate", translate_callbacks, limit=500),  # Callback → Transaction
-    Stage("settle", settle_members, limit=500),  # Transaction → Award, Transfer, TierChange, Event
-    # Event → Reaction, Decision, Coupon, Message. Points are waited for at the till; this is not.
-    Stage("react", react_to_events, limit=500, pause=0.1),
-    Stage("deliver", deliver_messages, limit=20, is_outward=True),  # Message → sent, or why not
+    Stage("translate", translate_callbacks, limit=500, part="points"),  # Callback → Transaction
+    Stage("settle", settle_members, limit=500, part="points"),  # → Award, Transfer, Event …
+    Stage("react", react_to_events, limit=500, part="offers"),  # Event → Decision, Coupon, Message
+    Stage("deliver", deliver_messages, limit=20, part="post"),  # Message → sent, or why not
 )
 
 

@@ -122,9 +122,10 @@ class Supervisor:
         web += ["--respawn-failed-workers", "--respawn-interval", "0.2", "--log-level", "warning"]
         return [
             self._child("web", web),
-            self._child("road", ["manage.py", "road", "inward"]),
-            # Beside it: a thousand letters to send, or a slow mail server, hold up no payment.
-            self._child("post", ["manage.py", "road", "outward"], nice=5),
+            self._child("road", ["manage.py", "road", "points"]),
+            # Beside it, so that neither a campaign nor a slow mail server holds up a payment.
+            self._child("offers", ["manage.py", "road", "offers"], nice=5),
+            self._child("post", ["manage.py", "road", "post"], nice=5),
             # One, and after all others in line: an import must not slow down a payment.
             self._child("worker", [*_CELERY, "worker", *_WORKER], nice=10),
             self._child("beat", [*_CELERY, "beat", "--loglevel", "WARNING"], nice=5),

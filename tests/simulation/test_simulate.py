@@ -20,7 +20,7 @@ from tests import build
 @pytest.fixture
 def running_road(transactional_db: None) -> Iterator[None]:
     stop = threading.Event()
-    stages = tuple(stage for stage in STAGES if not stage.is_outward)
+    stages = tuple(stage for stage in STAGES if stage.part != "post")
     road = threading.Thread(target=travel, args=(stages, stop))
     road.start()
     yield

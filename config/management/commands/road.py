@@ -20,21 +20,16 @@ _SHORTEST_NAP: Final = 0.02  # seconds between looks while payments come in
 _LONGEST_NAP: Final = 0.2
 _PAUSE_AFTER_TROUBLE: Final = 1.0
 _PAUSE_AFTER_BREAKAGE: Final = 30.0
-_PATIENCE: Final = 5.0  # In a rush, points come before offers, but not for longer than this.
 _OWN_NAME: Final = Path("/proc/self/comm")
 
 PARTS: Final = {
-    "inward": tuple(stage for stage in STAGES if not stage.is_outward),
-    "outward": tuple(stage for stage in STAGES if stage.is_outward),
     "all": STAGES,
+    **{part: tuple(s for s in STAGES if s.part == part) for part in ("points", "offers", "post")},
 }
 
 
 class Command(BaseCommand):
-    help = (
-        "Run the road. `inward` ends at messages to be sent; `outward` sends them. As processes of"
-        " their own, a slow mail server never holds up points."
-    )
+    help = "Run the road, or the part of it that this process is for."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("part", nargs="?", choices=PARTS, default="all")
@@ -76,18 +71,14 @@ def travel(stages: tuple[Stage, ...], stop: threading.Event, *, limit: int = 0) 
 
 
 def _go_round(stages: tuple[Stage, ...], resting: dict[str, float], limit: int) -> int:
-    done, is_rush = 0, False
+    done = 0
     for stage in stages:
         now = timezone.now()
-        patience = _PATIENCE if is_rush and stage.pause else 0.0
-        if resting.get(stage.name, 0.0) + patience > now.timestamp():
+        if resting.get(stage.name, 0.0) > now.timestamp():
             continue
         _show(stage.name)
         try:
-            worked = stage.work(now=now, limit=limit or stage.limit)
-            done += worked
-            is_rush = is_rush or worked >= stage.limit
-            resting[stage.name] = timezone.now().timestamp() + stage.pause
+            done += stage.work(now=now, limit=limit or stage.limit)
         except StageBroken:
             logger.critical("Stage %s is broken and rests.", stage.name, exc_info=True)
             resting[stage.name] = now.timestamp() + _PAUSE_AFTER_BREAKAGE
