@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from django.conf import settings
@@ -17,10 +18,10 @@ from config import roles
 from config.local.address import is_bundled
 
 _ROOT = Path(__file__).resolve().parent.parent
-_SYSTEM_ACCOUNTS = """
-INSERT INTO loyalty_pointaccount (id, kind)
-SELECT gen_random_uuid(), kind FROM unnest(ARRAY['issued', 'expired', 'adjusted']) AS kind
-"""
+_SYSTEM_ACCOUNTS = "INSERT INTO loyalty_pointaccount (id, kind) VALUES " + ", ".join(
+    f"('{uuid5(NAMESPACE_URL, f'regulars:point-account:{kind}')}', '{kind}')"
+    for kind in ("issued", "expired", "adjusted")
+)
 _server = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 

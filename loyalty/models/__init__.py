@@ -8,6 +8,7 @@ from loyalty.models.ledger import (
     PointAccount,
     Standing,
     Transfer,
+    system_account,
 )
 from loyalty.models.rules import Award, Rule, RuleRate, RuleVersion, Tier, TierChange
 
@@ -27,4 +28,5 @@ __all__ = [
     "Tier",
     "TierChange",
     "Transfer",
+    "system_account",
 ]

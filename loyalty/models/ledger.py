@@ -1,6 +1,7 @@
 """The ledger of points: transfers between accounts, lots that lapse, and where a member stands."""
 
 from decimal import Decimal
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +14,11 @@ from kit.ids import uuid7
 from kit.money import DECIMAL_PLACES, MAX_DIGITS
 from loyalty.models.rules import Award, Rule, Tier
 from members.models import Member
+
+
+def system_account(kind: str) -> UUID:
+    """The id of a system account: the same in every shop, so that nobody needs to look it up."""
+    return uuid5(NAMESPACE_URL, f"regulars:point-account:{kind}")
 
 
 class PointAccount(models.Model):

@@ -11,8 +11,7 @@ from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from kit.bulk import update_many
-from loyalty.models import Lot, LotUse, PointAccount, Standing, Transfer
-from loyalty.services.ledger import system_accounts
+from loyalty.models import Lot, LotUse, PointAccount, Standing, Transfer, system_account
 from members.models import Event
 from members.services import record_events
 
@@ -51,12 +50,11 @@ def expire_for(member_ids: Iterable[UUID], *, now: datetime) -> int:
     )
     if not lots:
         return 0
-    expired = system_accounts()[PointAccount.Kind.EXPIRED]
     transfers = Transfer.record(
         Transfer(
             kind=Transfer.Kind.EXPIRE,
             debit_id=lot.account_id,
-            credit_id=expired,
+            credit_id=system_account(PointAccount.Kind.EXPIRED),
             points=lot.left,
             booked_at=now,
             covered_at=now,

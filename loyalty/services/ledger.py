@@ -19,7 +19,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from kit.bulk import is_any_of, update_many
-from loyalty.models import Award, Lot, LotUse, PointAccount, Standing, Transfer
+from loyalty.models import Award, Lot, LotUse, PointAccount, Standing, Transfer, system_account
 
 _OTHER_SIDE = {
     Transfer.Kind.EARN: PointAccount.Kind.ISSUED,
@@ -90,11 +90,6 @@ class _Batch:
             self.covered.append(debit.row)
 
 
-def system_accounts() -> dict[str, UUID]:
-    rows = PointAccount.objects.exclude(kind=PointAccount.Kind.MEMBER)
-    return dict(rows.values_list("kind", "pk"))
-
-
 def open_accounts(member_ids: Iterable[UUID]) -> None:
     """An account and a standing for members who have none. It may race; both then agree."""
     wanted = set(member_ids)
@@ -112,8 +107,7 @@ def post(
     caller saves those). A fixed number of queries for any number of postings."""
     if not postings:
         return []
-    accounts = system_accounts()
-    transfers = [_transfer(posting, accounts, now=now) for posting in postings]
+    transfers = [_transfer(posting, now=now) for posting in postings]
     batch = _Batch(now=now, uses=[], closed=[], covered=[])
     debts = _debts([p.member_id for p in postings if p.points > 0], standings)
     lots = _open_lots([posting for posting in postings if posting.points < 0])
@@ -130,8 +124,8 @@ def post(
     return transfers
 
 
-def _transfer(posting: Posting, accounts: Mapping[str, UUID], *, now: datetime) -> Transfer:
-    other = accounts[_OTHER_SIDE[posting.kind]]
+def _transfer(posting: Posting, *, now: datetime) -> Transfer:
+    other = system_account(_OTHER_SIDE[posting.kind])
     is_credit = posting.points > 0
     return Transfer(
         kind=posting.kind,

@@ -35,17 +35,20 @@ _ROWS_PER_MEMBER: Final = 4
 
 
 def settle_members(*, now: datetime, limit: int) -> int:
-    candidates = _candidates(limit, now)
+    due = _candidates(limit, now)
+    candidates = set(due)
     if not candidates:
         return 0
     # Outside of the batch: an account that a batch has not committed yet would hold up the others.
     open_accounts(candidates)
-    return drain(_queue_of(candidates), now=now, limit=limit)
+    # If nobody has two due facts, there is nothing for a second round to find.
+    rounds = _ROUNDS if len(due) > len(candidates) else 1
+    return drain(_queue_of(candidates, rounds), now=now, limit=limit)
 
 
-def _candidates(limit: int, now: datetime) -> set[UUID]:
+def _candidates(limit: int, now: datetime) -> list[UUID]:
     rows = _due(now).order_by("due_at").values_list("member_id", flat=True)
-    return {pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None}
+    return [pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None]
 
 
 def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
@@ -251,12 +254,12 @@ def _park(member_id: UUID, error: str, tries: int) -> None:
     note_failure(Transaction.objects.filter(pk__in=list(oldest)), error, tries=tries)
 
 
-def _queue_of(candidates: set[UUID]) -> Queue[UUID]:
+def _queue_of(candidates: set[UUID], rounds: int) -> Queue[UUID]:
     return Queue(
         name="settle",
         claim=lambda limit, _now: _lock(candidates, limit),
         reclaim=_reclaim,
         work=_settle_round,
         park=_park,
-        rounds=_ROUNDS,
+        rounds=rounds,
     )
