@@ -16,6 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from config import roles
 from config.local.address import is_bundled
+from tests.chromium import browser, complaints, page  # noqa: F401 - fixtures for every test
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SYSTEM_ACCOUNTS = "INSERT INTO loyalty_pointaccount (id, kind) VALUES " + ", ".join(

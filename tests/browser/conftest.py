@@ -1,34 +1,17 @@
 """Real Chromium against a real server, with the shop of the admin's tests."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
 from django.core.cache import cache
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.admin.conftest import World, make_world
 from tests.build import NOON
 
 PASSWORD = "only-for-tests"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("There is no Chromium: install it, or name its path in CHROMIUM.")
-    # Playwright keeps an event loop in this thread, which Django would take for asynchronous code.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -41,31 +24,6 @@ def shop(transactional_db: None, settings: Any, tmp_path: Path) -> World:
         user.set_password(PASSWORD)
         user.save()
     return world
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser's console said: errors, and violations of the content security policy."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, live_server: Any, complaints: list[str]) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=live_server.url, locale="en-GB", viewport={"width": 1440, "height": 900}
-    )
-    opened = context.new_page()
-    opened.on(
-        "console",
-        lambda said: (
-            complaints.append(said.text)
-            if said.type == "error" and "favicon" not in str(said.location)
-            else None
-        ),
-    )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    yield opened
-    context.close()
 
 
 def sign_in(page: Page, name: str = "boss") -> None:

@@ -76,7 +76,7 @@ def test_points_are_adjusted_in_a_dialog(shop: World, page: Page) -> None:
     expect(page.get_by_text("+25 points booked.")).to_be_visible()
     assert build.balance_of(shop.near.member) == before + 25
     page.get_by_role("tab", name="Ledger").click()
-    expect(page.get_by_text("Waited too long")).to_be_visible()
+    expect(page.get_by_text("Waited too long", exact=True)).to_be_visible()
 
 
 def test_ctrl_k_finds_a_member_by_phone(shop: World, page: Page) -> None:

@@ -20,7 +20,6 @@ from tests.build import NOON
 from tests.translations import scan
 from tests.translations.shop import Shop, open_shop
 
-pytest_plugins = ["tests.browser.conftest"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 LISTS = (
