@@ -148,7 +148,7 @@ def _show_points(found: tuple[dict[str, list[int]], int], window: Window) -> dic
     ordered = [kind for kind in Transfer.Kind.values if kind in by_kind]
     gives = {Transfer.Kind.EARN, Transfer.Kind.GIVE_BACK, Transfer.Kind.ADJUST}
     series = [
-        (str(labels[kind]), _signed(by_kind[kind], kind in gives), shades.get(kind, 500))
+        (str(labels[kind]), _signed(by_kind[kind], is_gain=kind in gives), shades.get(kind, 500))
         for kind in ordered
     ]
     rows = [(str(labels[kind]), counted(sum(by_kind[kind]))) for kind in ordered]
@@ -211,7 +211,7 @@ def _chart(window: Window, series: Sequence[tuple[str, Sequence[Any], int]]) -> 
     )
 
 
-def _signed(values: Sequence[int], is_gain: bool) -> list[int]:  # noqa: FBT001
+def _signed(values: Sequence[int], *, is_gain: bool) -> list[int]:
     return list(values) if is_gain else [-value for value in values]
 
 
