@@ -17,8 +17,8 @@ from config.management.commands.road import collect_garbage_seldom
 from config.pipeline import STAGES
 from config.simulation.till import payment
 from loyalty.models import Rule
-from payments.providers import all_providers
 from payments.providers.base import Inbound, Verified
+from payments.services.accounts import known_accounts
 from payments.services.receive import store
 
 _FLOOR = 1000.0
@@ -97,7 +97,7 @@ def _drain() -> None:
 def _store(merchant: Merchant, rows: int, *, now: datetime) -> None:
     """Callbacks as the web server leaves them; every fourth names goods, half a wallet."""
     dice = random.Random(7)
-    provider = all_providers()["standard"]
+    account = known_accounts([merchant.account.pk])[merchant.account.pk]
     run = uuid4().hex[:8]
     for start in range(0, rows, _STORED_AT_ONCE):
         with transaction.atomic():
@@ -106,7 +106,7 @@ def _store(merchant: Merchant, rows: int, *, now: datetime) -> None:
                 headers = {"content-type": "application/json", "webhook-id": f"{run}-{number}"}
                 post = Inbound("POST", merchant.path, headers, body)
                 at = now + timedelta(microseconds=number - rows)
-                store(merchant.account.pk, provider, post, Verified(f"{run}-{number}"), now=at)
+                store(account, post, Verified(f"{run}-{number}"), now=at)
 
 
 def _body(merchant: Merchant, ref: str, dice: random.Random, *, now: datetime) -> bytes:

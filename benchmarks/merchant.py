@@ -11,6 +11,7 @@ from campaigns.models import Campaign, CampaignText
 from loyalty.models import CouponType, Rule, RuleRate, Tier
 from loyalty.services.ledger import open_accounts
 from loyalty.services.rules import publish_rule
+from members.identity_kinds import WALLET
 from members.models import Identity, Member, Programme, Region, Store
 from members.services import hash_of
 from payments.models import Account, Category
@@ -163,7 +164,7 @@ def _make_members(
 
 
 def _wallets(members: Iterable[Member], *, now: datetime) -> Iterator[Identity]:
-    kind = Identity.Kind.WALLET
+    kind = WALLET
     for number, member in enumerate(members):
         wallet = wallet_of(number)
         yield Identity(

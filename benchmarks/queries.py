@@ -14,7 +14,6 @@ from campaigns.services.react import react_to_events
 from config.simulation.till import payment
 from loyalty.services.settle import settle_members
 from members.models import Member
-from payments.providers import all_providers
 from payments.providers.base import Inbound, Verified
 from payments.services.receive import store
 from payments.services.translate import translate_callbacks

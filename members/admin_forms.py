@@ -12,10 +12,11 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from members.models import Identity, Member
+from members.identity_kinds import CUSTOMER, EMAIL, PHONE, WALLET, kind_label
+from members.models import Member
 from members.services import BadIdentity, find_member, normalise_identity
 
-_TYPED = [kind for kind in Identity.Kind if kind != Identity.Kind.STRIPE_CARD]
+_TYPED = (PHONE, EMAIL, WALLET, CUSTOMER)
 
 
 def check_identity(kind: str, value: str, *, country: str) -> str:
@@ -27,7 +28,7 @@ def check_identity(kind: str, value: str, *, country: str) -> str:
     if find_member(kind=kind, value=normal) is not None:
         raise forms.ValidationError(
             _("This %(kind)s belongs to another member already."),
-            params={"kind": Identity.Kind(kind).label},
+            params={"kind": kind_label(kind)},
         )
     return normal
 
@@ -65,8 +66,8 @@ class EnrolForm(forms.ModelForm[Member]):
 class IdentityDialog(BaseDialogForm):  # type: ignore[misc]
     kind = forms.ChoiceField(
         label=_("Kind"),
-        choices=[(kind.value, kind.label) for kind in _TYPED],
-        widget=UnfoldAdminSelectWidget(choices=[(kind.value, kind.label) for kind in _TYPED]),
+        choices=[(kind, kind_label(kind)) for kind in _TYPED],
+        widget=UnfoldAdminSelectWidget(choices=[(kind, kind_label(kind)) for kind in _TYPED]),
     )
     value = forms.CharField(label=_("Value"), max_length=254, widget=UnfoldAdminTextInputWidget())
 

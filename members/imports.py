@@ -26,6 +26,7 @@ from kit.spreadsheet_import import (
     in_scope,
     refuse_repeats,
 )
+from members.identity_kinds import CUSTOMER, EMAIL, PHONE
 from members.import_writing import write_members
 from members.models import Consent, Identity, Member, Region, Store
 from members.services import BadIdentity, hash_of, normalise_identity
@@ -37,9 +38,9 @@ _LANGUAGES: Final = {
     "en": "en|en-hk|en-us|en-gb|english|英文|英語|英语",
 }
 _SIGNS: Final = {
-    "phone": Identity.Kind.PHONE,
-    "email": Identity.Kind.EMAIL,
-    "customer": Identity.Kind.CUSTOMER,
+    "phone": PHONE,
+    "email": EMAIL,
+    "customer": CUSTOMER,
 }
 # A member who said no in person is not overruled by a list.
 _OWN_WORD: Final = frozenset({Consent.Source.UNSUBSCRIBE, Consent.Source.PAGE})

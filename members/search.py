@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from kit.ids import normal_code
 from kit.scope import NOTHING
+from members.identity_kinds import all_kinds
 from members.models import Identity
 from members.services import BadIdentity, hash_of, normalise_identity
 
@@ -26,7 +27,7 @@ def _known_by(text: str) -> list[UUID]:
 def _readings(text: str) -> list[tuple[str, str]]:
     """The text as any kind of identity that it could be."""
     readings = []
-    for kind in Identity.Kind.values:
+    for kind in all_kinds():
         try:
             readings.append((kind, normalise_identity(kind, text)))
         except BadIdentity:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from kit.bulk import is_any_of
 from kit.crypto import blind_index
 from kit.ids import normal_code
+from members.identity_kinds import EMAIL, PHONE, kind_label
 from members.models import Consent, Event, Identity, Member, Region, Store, new_member_code
 
 
@@ -48,7 +49,7 @@ def enrol_member(  # noqa: PLR0913 - a person has this many sides, all named at 
             born_on=born_on,
             joined_at=now,
         )
-        given = ((Identity.Kind.PHONE, phone), (Identity.Kind.EMAIL, email))
+        given = ((PHONE, phone), (EMAIL, email))
         for kind, value in given:
             if value:
                 add_identity(member, kind=kind, value=value, now=now)
@@ -76,17 +77,16 @@ def add_identity(member: Member, *, kind: str, value: str, now: datetime) -> Ide
             )
     except IntegrityError as problem:
         raise IdentityTaken(
-            _("This %(kind)s belongs to another member already.")
-            % {"kind": Identity.Kind(kind).label}
+            _("This %(kind)s belongs to another member already.") % {"kind": kind_label(kind)}
         ) from problem
 
 
 def normalise_identity(kind: str, value: str, *, country: str = "HK") -> str:
     """One spelling for each phone (E.164) and e-mail address; raises BadIdentity."""
     text = value.strip()
-    if kind == Identity.Kind.PHONE:
+    if kind == PHONE:
         return _normal_phone(text, country)
-    if kind == Identity.Kind.EMAIL:
+    if kind == EMAIL:
         try:
             validate_email(text)
         except ValidationError as problem:
@@ -217,9 +217,9 @@ def members_with_consent(
 
 
 def emails_of(member_ids: Iterable[UUID]) -> dict[UUID, str]:
-    rows = Identity.objects.filter(
-        member_id__in=list(member_ids), kind=Identity.Kind.EMAIL
-    ).order_by("member_id", "-added_at")
+    rows = Identity.objects.filter(member_id__in=list(member_ids), kind=EMAIL).order_by(
+        "member_id", "-added_at"
+    )
     return {row.member_id: row.value for row in reversed(rows)}
 
 

@@ -17,7 +17,8 @@ from kit.http import Instant, LineOfText, PlainDecimal, Refused, StrictSerialize
 from kit.ids import is_valid_code, normal_code
 from kit.money import Money, MoneyError
 from members.api import IDEMPOTENCY_KEY, ApiView, answer_once, store_for
-from members.models import ApiKey, Identity, Store
+from members.identity_kinds import EMAIL, PHONE
+from members.models import ApiKey, Store
 from members.services import BadIdentity, find_by_code, normalise_identity
 from payments.models import Transaction
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
@@ -250,13 +251,13 @@ def _payer(sale: dict[str, Any], store: Store | None) -> _Payer:
         )
     country = store.region.code if store else DEFAULT_COUNTRY
     clues = []
-    for kind in (Identity.Kind.PHONE, Identity.Kind.EMAIL):
-        if value := sale.get(kind.value, ""):
+    for kind in (PHONE, EMAIL):
+        if value := sale.get(kind, ""):
             try:
                 normal = normalise_identity(kind, value, country=country)
             except BadIdentity as problem:
-                raise serializers.ValidationError({kind.value: [str(problem)]}) from problem
-            clues.append(Clue(kind.value, normal))
+                raise serializers.ValidationError({kind: [str(problem)]}) from problem
+            clues.append(Clue(kind, normal))
     return _Payer(code, tuple(clues))
 
 

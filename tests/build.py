@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from loyalty.models import CouponType, Rule, RuleRate, Standing, Tier
 from loyalty.services.rules import publish_rule
-from members.models import Identity, Member, Programme, Region, Store
+from members.identity_kinds import WALLET
+from members.models import Member, Programme, Region, Store
 from members.services import add_identity, enrol_member
 from payments.models import Account, Category, Product
 from payments.providers.standard import sign
@@ -58,7 +59,7 @@ def member(
     changes.setdefault("region", region())
     row = enrol_member(now=now, **changes)
     if wallet:
-        add_identity(row, kind=Identity.Kind.WALLET, value=wallet, now=now)
+        add_identity(row, kind=WALLET, value=wallet, now=now)
     return row
 
 

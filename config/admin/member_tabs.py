@@ -190,7 +190,7 @@ def _identities(member: Member, request: HttpRequest) -> Tab:
     found = member.identities.order_by("-added_at")[:MOST_ROWS]
     rows = [
         (
-            str(row.get_kind_display()),
+            str(row),
             (row.value if is_open else mask_value(row.value)) or _("known by its hash only"),
             _instant(row.added_at),
         )

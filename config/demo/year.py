@@ -20,7 +20,8 @@ from config.demo.posts import Channels, notice_of
 from config.demo.shopping import TILL, Deal, Linking
 from loyalty.services.expire import expire_lots
 from loyalty.services.tiers import review_tiers
-from members.models import Identity, Member, Region, Store
+from members.identity_kinds import WALLET
+from members.models import Member, Region, Store
 from payments.models import Transaction
 from payments.services.accounts import known_account
 from payments.services.booking import Entry, book
@@ -171,7 +172,7 @@ class Year:
         for linking in _until(self.linkings, self.linked, moment, lambda linking: linking.at):
             member = Member.objects.select_related("region").get(pk=linking.person.id)
             wallet = linking.person.late_wallet
-            link_identity(member, kind=Identity.Kind.WALLET, value=wallet, now=linking.at)
+            link_identity(member, kind=WALLET, value=wallet, now=linking.at)
             self.linked += 1
 
 

@@ -116,7 +116,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
         return Rejected(Reason.MALFORMED, str(unreadable))
 
 
-def read(request: Inbound) -> list[Notice] | Ignored:
+def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment, or the refunds so far, that a notice tells of; raises MalformedPayload."""
     try:
         fields = Fields(_decoded(_form(request.body)))
@@ -339,6 +339,10 @@ PROVIDER = Provider(
     read=read,
     acknowledge=acknowledge,
     check_secret=check_secret,
+    clue_kinds={
+        "alipay_buyer": _("Alipay buyer"),
+        "alipay_open_id": _("Alipay open id"),
+    },
     settings=(
         SettingField(
             "app_id", _("Application ID"), _("Notices for other applications are refused.")

@@ -103,6 +103,9 @@ class Notice:
                  (a payment may have both: taken back = max(largest total, sum of single
                  refunds) + chargebacks - reversals, so that no refund counts twice)
     member_code: our member number out of signed metadata, if the merchant put it there
+    payer_country: ISO 3166-1 alpha-2 of the payer's wallet or card, if the platform says so
+    settled:     what the platform pays out for this effect, before its fee, in the currency of the
+                 payout; `fee` in the same currency. Most notices do not know; settlement files do
     """
 
     kind: Kind
@@ -117,6 +120,9 @@ class Notice:
     method: str = ""
     clues: tuple[Clue, ...] = ()
     lines: tuple[NoticeLine, ...] = ()
+    payer_country: str = ""
+    settled: Money | None = None
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,9 @@ class Provider:
     secret_label: Any
     secret_help: Any
     verify: Callable[[Inbound, Keys, datetime], Verified | Rejected]
-    read: Callable[[Inbound], list[Notice] | Ignored]
+    read: Callable[[Inbound, Keys], list[Notice] | Ignored]
     acknowledge: Callable[[Outcome], Reply]
     check_secret: Callable[[str], None]  # Raises ValueError with a sentence for staff.
     settings: tuple[SettingField, ...] = ()
     make_secret: Callable[[], str] | None = None  # None: the platform makes its secrets itself.
+    clue_kinds: Mapping[str, Any] = field(default_factory=dict)  # Kind of a Clue → its label.

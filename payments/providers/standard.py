@@ -130,7 +130,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     return Verified(delivery_key=message_id)
 
 
-def read(request: Inbound) -> list[Notice] | Ignored:
+def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The one effect that the post tells of; raises MalformedPayload."""
     try:
         event = Fields(json_object(request.body))

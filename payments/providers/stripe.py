@@ -91,7 +91,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
         return Rejected(Reason.MALFORMED, str(unreadable))
 
 
-def read(request: Inbound) -> list[Notice] | Ignored:
+def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The effects of one event; raises MalformedPayload."""
     try:
         event = Fields(json_object(request.body))
@@ -346,4 +346,8 @@ PROVIDER = Provider(
     read=read,
     acknowledge=acknowledge,
     check_secret=check_secret,
+    clue_kinds={
+        "stripe_customer": _("Stripe customer"),
+        "stripe_card": _("card (Stripe fingerprint)"),
+    },
 )

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ _REMEMBERED_SECONDS: Final = 5.0
 _MOST_REMEMBERED: Final = 1000
 
 _memory: dict[tuple[str, str], tuple[float, "KnownAccount | None"]] = {}
+_by_id: dict[int, tuple[float, "KnownAccount"]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class KnownAccount:
     id: int
     provider: Provider
     keys: Keys
+    store_id: int | None = None
 
 
 def keys_of(account: Account) -> Keys:
@@ -55,6 +57,20 @@ def known_account(provider_code: str, token: str) -> KnownAccount | None:
 def forget_accounts() -> None:
     """Drop this process's memory of accounts (tests; a save in the admin)."""
     _memory.clear()
+    _by_id.clear()
+
+
+def known_accounts(pks: Iterable[int]) -> dict[int, KnownAccount]:
+    """Accounts by id, enabled or not, at most five seconds old: unsealing keys costs more than
+    reading a post with them."""
+    now, wanted = time.monotonic(), set(pks)
+    fresh = {pk: kept[1] for pk, kept in _by_id.items() if pk in wanted and kept[0] > now}
+    missing = wanted - fresh.keys()
+    if missing:
+        found = {row.pk: _known(row) for row in Account.objects.filter(pk__in=missing)}
+        _by_id.update({pk: (now + _REMEMBERED_SECONDS, account) for pk, account in found.items()})
+        fresh |= found
+    return fresh
 
 
 def _look_up(provider_code: str, token: str) -> KnownAccount | None:
@@ -64,4 +80,13 @@ def _look_up(provider_code: str, token: str) -> KnownAccount | None:
     account = Account.objects.filter(provider=provider_code, token=token, is_enabled=True).first()
     if account is None:
         return None
-    return KnownAccount(id=account.pk, provider=provider, keys=keys_of(account))
+    return _known(account)
+
+
+def _known(account: Account) -> KnownAccount:
+    return KnownAccount(
+        id=account.pk,
+        provider=all_providers()[account.provider],
+        keys=keys_of(account),
+        store_id=account.store_id,
+    )

@@ -54,7 +54,7 @@ def receive(account: KnownAccount, inbound: Inbound, *, now: datetime) -> Outcom
     if isinstance(verdict, Rejected):
         refuse(account.id, inbound, verdict, now=now)
         return Outcome.REFUSED
-    return store(account.id, account.provider, inbound, verdict, now=now)
+    return store(account, inbound, verdict, now=now)
 
 
 def verify(
@@ -68,13 +68,13 @@ def verify(
 
 
 def store(
-    account_id: int, provider: Provider, inbound: Inbound, verified: Verified, *, now: datetime
+    account: KnownAccount, inbound: Inbound, verified: Verified, *, now: datetime
 ) -> Outcome:
     """Insert once for each delivery key; one statement, so one round trip and one commit."""
     digest = hashlib.sha256(inbound.body).digest()
     values: dict[str, Any] = {
         "id": uuid7(),
-        "account": account_id,
+        "account": account.id,
         "key": verified.delivery_key,
         "hash": digest,
         "now": now,
@@ -84,8 +84,8 @@ def store(
         cursor.execute(_INSERT, values)
         if cursor.rowcount == 1:
             return Outcome.ACCEPTED
-    first = Callback.objects.get(account_id=account_id, delivery_key=verified.delivery_key)
-    if bytes(first.body_hash) != digest and not _says_the_same(first, provider, inbound):
+    first = Callback.objects.get(account_id=account.id, delivery_key=verified.delivery_key)
+    if bytes(first.body_hash) != digest and not _says_the_same(first, account, inbound):
         Conflict.objects.bulk_create(
             [Conflict(callback=first, body_hash=digest, sealed=seal(inbound), received_at=now)],
             ignore_conflicts=True,
@@ -113,12 +113,13 @@ def refuse(account_id: int, inbound: Inbound, rejected: Rejected, *, now: dateti
             cursor.execute(_COUNT, [account_id, now, rejected.reason])
 
 
-def _says_the_same(first: Callback, provider: Provider, inbound: Inbound) -> bool:
+def _says_the_same(first: Callback, account: KnownAccount, inbound: Inbound) -> bool:
     """Whether a resend with other bytes (a new time stamp, say) means what the first one did."""
     body = CallbackBody.objects.filter(callback_id=first.pk, received_at=first.received_at).first()
     if body is None:
         return False
     try:
-        return provider.read(unseal(body.sealed)) == provider.read(inbound)
+        read, keys = account.provider.read, account.keys
+        return read(unseal(body.sealed), keys) == read(inbound, keys)
     except MalformedPayload:
         return False

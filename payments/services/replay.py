@@ -6,9 +6,8 @@ from django.db.models import QuerySet
 
 from kit.work import release
 from payments.models import Callback, Rejection
-from payments.providers import all_providers
 from payments.providers.base import Outcome, Rejected
-from payments.services.accounts import keys_of
+from payments.services.accounts import forget_accounts, known_accounts
 from payments.services.bodies import unseal
 from payments.services.receive import store, verify
 
@@ -24,7 +23,8 @@ def replay_rejections(rejections: QuerySet[Rejection]) -> tuple[int, int]:
     Returns how many are genuine after all (they are stored and due), and how many still are not.
     """
     accepted = refused = 0
-    for rejection in rejections.select_related("account"):
+    forget_accounts()  # The keys of this moment: one was mended just now, perhaps elsewhere.
+    for rejection in rejections:
         verdict = _verify_again(rejection)
         if verdict in {Outcome.ACCEPTED, Outcome.DUPLICATE}:
             rejection.delete()
@@ -37,10 +37,9 @@ def replay_rejections(rejections: QuerySet[Rejection]) -> tuple[int, int]:
 def _verify_again(rejection: Rejection) -> Outcome:
     if rejection.sealed is None:
         return Outcome.REFUSED
-    account = rejection.account
-    provider = all_providers()[account.provider]
+    account = known_accounts([rejection.account_id])[rejection.account_id]
     inbound = unseal(rejection.sealed)
-    verdict = verify(provider, inbound, keys_of(account), now=rejection.received_at)
+    verdict = verify(account.provider, inbound, account.keys, now=rejection.received_at)
     if isinstance(verdict, Rejected):
         return Outcome.REFUSED
-    return store(account.pk, provider, inbound, verdict, now=rejection.received_at)
+    return store(account, inbound, verdict, now=rejection.received_at)

@@ -1,7 +1,7 @@
 """Translate: genuine posts become transactions."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -12,9 +12,9 @@ from django.db.models.expressions import RawSQL
 from kit.bulk import is_any_of
 from kit.drain import Queue, drain
 from kit.work import IS_DUE, note_failure
-from payments.models import Account, Callback, CallbackBody, Transaction
-from payments.providers import all_providers
+from payments.models import Callback, CallbackBody, Transaction
 from payments.providers.base import Ignored, MalformedPayload, Notice
+from payments.services.accounts import KnownAccount, known_accounts
 from payments.services.bodies import unseal
 from payments.services.booking import Booked, Entry, book
 
@@ -54,16 +54,17 @@ def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
 def _translate(keys: Sequence[UUID], now: datetime) -> int:
     """One batch, whatever its size, in a fixed number of queries."""
     callbacks = list(Callback.objects.filter(is_any_of("pk", keys)).order_by("due_at", "pk"))
-    _attach_accounts(callbacks)
+    accounts = known_accounts(callback.account_id for callback in callbacks)
     entries: list[Entry] = []
     outcomes: dict[str, list[UUID]] = defaultdict(list)
-    for callback, reading in _read(callbacks):
+    for callback, reading in _read(callbacks, accounts):
         if isinstance(reading, MalformedPayload):
             _park(callback.pk, str(reading), 1)
         elif isinstance(reading, Ignored):
             outcomes[f"ignored:{reading.reason}"].append(callback.pk)
         else:
-            entries += [_entry(callback, notice) for notice in reading]
+            store_id = accounts[callback.account_id].store_id
+            entries += [_entry(callback, notice, store_id) for notice in reading]
             outcomes["booked"].append(callback.pk)
     booked = book(entries)
     for outcome, done in outcomes.items():
@@ -74,15 +75,8 @@ def _translate(keys: Sequence[UUID], now: datetime) -> int:
     return len(keys)
 
 
-def _attach_accounts(callbacks: Sequence[Callback]) -> None:
-    """There are few; a join would make each anew, and unseal its secrets, for every callback."""
-    accounts = Account.objects.defer("secrets").in_bulk({row.account_id for row in callbacks})
-    for callback in callbacks:
-        callback.account = accounts[callback.account_id]
-
-
 def _read(
-    callbacks: Sequence[Callback],
+    callbacks: Sequence[Callback], accounts: Mapping[int, KnownAccount]
 ) -> Iterator[tuple[Callback, list[Notice] | Ignored | MalformedPayload]]:
     oldest = min((callback.received_at for callback in callbacks), default=None)
     bodies = dict(
@@ -92,24 +86,24 @@ def _read(
         ).values_list("callback_id", "sealed")
     )
     for callback in callbacks:
-        provider = all_providers()[callback.account.provider]
+        account = accounts[callback.account_id]
         if callback.pk not in bodies:
             yield callback, MalformedPayload("The body was pruned; it cannot be read again.")
             continue
         try:
-            yield callback, provider.read(unseal(bodies[callback.pk]))
+            yield callback, account.provider.read(unseal(bodies[callback.pk]), account.keys)
         except MalformedPayload as problem:
             yield callback, problem
 
 
-def _entry(callback: Callback, notice: Notice) -> Entry:
+def _entry(callback: Callback, notice: Notice, store_id: int | None) -> Entry:
     return Entry(
         notice=notice,
         account_id=callback.account_id,
         source=Transaction.Source.CALLBACK,
         received_at=callback.received_at,
         callback_id=callback.pk,
-        store_id=callback.account.store_id,
+        store_id=store_id,
     )
 
 

@@ -23,6 +23,7 @@ from config.demo.people import invent_people
 from config.demo.shopping import plan_shopping
 from loyalty.models import Award, CouponType, Lot, Rule, Standing, Tier, Transfer
 from loyalty.services.books import verify_books
+from members.identity_kinds import EMAIL, PHONE
 from members.models import LANGUAGES, Consent, Identity, Member, Programme, Region, Store
 from payments.models import Callback, Category, Line, Product, Rate, Rejection, Transaction
 
@@ -164,8 +165,8 @@ def test_the_pages_for_trouble_are_not_empty() -> None:
 
 @pytest.mark.usefixtures("demo")
 def test_nobody_real_can_be_reached() -> None:
-    phones = [sign.value for sign in Identity.objects.filter(kind=Identity.Kind.PHONE)]
-    addresses = [sign.value for sign in Identity.objects.filter(kind=Identity.Kind.EMAIL)]
+    phones = [sign.value for sign in Identity.objects.filter(kind=PHONE)]
+    addresses = [sign.value for sign in Identity.objects.filter(kind=EMAIL)]
 
     assert len(phones) == 40
     assert not any(phonenumbers.is_valid_number(phonenumbers.parse(one)) for one in phones)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from members.models import Identity, StaffScope
+from members.identity_kinds import CUSTOMER
+from members.models import StaffScope
 from members.services import add_identity
 from payments.imports import SaleSheet
 from payments.models import Line, Product, Transaction
@@ -281,7 +282,7 @@ def test_an_unknown_customer_waits_and_earns_once_known() -> None:
     waiting = Transaction.objects.filter(waiting_for="member").count()
     mei = build.member()
 
-    add_identity(mei, kind=Identity.Kind.CUSTOMER, value="17850", now=build.NOON)
+    add_identity(mei, kind=CUSTOMER, value="17850", now=build.NOON)
     match_all_waiting()
 
     assert waiting == 2

@@ -85,7 +85,7 @@ def reason_of(request: Inbound, keys: Keys = KEYS) -> Reason | None:
 
 
 def read(name: str, **changes: str | None) -> Notice:
-    notices = alipay.read(notice(name, **changes))
+    notices = alipay.read(notice(name, **changes), KEYS)
     assert isinstance(notices, list)
     assert len(notices) == 1
     return notices[0]
@@ -116,7 +116,7 @@ def test_the_charset_of_the_notice_rules(charset: str) -> None:
 
     request = post(body_of(fields, charset=charset))
 
-    notices = alipay.read(request)
+    notices = alipay.read(request, KEYS)
     assert reason_of(request) is None
     assert isinstance(notices, list)
     assert notices[0].order_ref == "订单+1001"
@@ -174,7 +174,7 @@ def test_a_field_that_occurs_twice_is_malformed() -> None:
 
     assert reason_of(request) == Reason.MALFORMED
     with pytest.raises(MalformedPayload):
-        alipay.read(request)
+        alipay.read(request, KEYS)
 
 
 def test_a_form_with_endless_fields_is_malformed() -> None:
@@ -279,7 +279,7 @@ def test_other_states_move_no_money(
     request = notice(name, **changes)
 
     assert reason_of(request) is None
-    assert alipay.read(request) == Ignored(reason)
+    assert alipay.read(request, KEYS) == Ignored(reason)
 
 
 def test_an_empty_refund_field_does_not_hide_a_payment() -> None:
@@ -356,7 +356,7 @@ def test_values_that_cannot_be_true_are_malformed(
     name: str, changes: dict[str, str | None]
 ) -> None:
     with pytest.raises(MalformedPayload):
-        alipay.read(notice(name, **changes))
+        alipay.read(notice(name, **changes), KEYS)
 
 
 def test_the_answer_is_one_word() -> None:

@@ -104,7 +104,7 @@ def test_every_provider_has_a_genuine_request_here(provider: Provider) -> None:
     request = GENUINE[provider.code]
 
     assert isinstance(provider.verify(request, KEYS[provider.code], NOON), Verified)
-    assert isinstance(provider.read(request), list)
+    assert isinstance(provider.read(request, KEYS[provider.code]), list)
 
 
 @every_provider
@@ -114,7 +114,7 @@ def test_no_bytes_are_too_odd(provider: Provider, headers: dict[str, str], body:
 
     assert isinstance(provider.verify(request, KEYS[provider.code], NOON), Rejected)
     try:
-        found = provider.read(request)
+        found = provider.read(request, KEYS[provider.code])
     except MalformedPayload:
         return
     assert isinstance(found, Ignored)
@@ -187,7 +187,7 @@ def test_any_value_in_a_genuine_event_is_read_or_malformed(code: str, data: st.D
     request = Inbound("POST", "https://shop.example/", {}, json.dumps(event).encode())
 
     try:
-        found = all_providers()[code].read(request)
+        found = all_providers()[code].read(request, KEYS[code])
     except MalformedPayload:
         return
     assert isinstance(found, Ignored) or all(isinstance(item, Notice) for item in found)

@@ -128,7 +128,7 @@ def test_headers_that_are_not_right_are_refused(header: str, value: str, reason:
 
 
 def test_a_payment_is_read_with_its_basket_and_its_signs_of_the_payer() -> None:
-    assert standard.read(post(payload("payment"))) == [
+    assert standard.read(post(payload("payment")), Keys()) == [
         Notice(
             kind=Kind.PAYMENT,
             payment_ref="TILL-1-000123",
@@ -161,7 +161,7 @@ def test_a_payment_is_read_with_its_basket_and_its_signs_of_the_payer() -> None:
     ],
 )
 def test_what_is_taken_back_names_the_payment(name: str, kind: Kind, effect_ref: str) -> None:
-    notices = standard.read(post(payload(name)))
+    notices = standard.read(post(payload(name)), Keys())
 
     assert isinstance(notices, list)
     assert [(n.kind, n.payment_ref, n.effect_ref, n.is_total) for n in notices] == [
@@ -170,7 +170,7 @@ def test_what_is_taken_back_names_the_payment(name: str, kind: Kind, effect_ref:
 
 
 def test_a_type_that_we_do_not_know_is_ignored() -> None:
-    assert standard.read(post(b'{"type": "cart.updated"}')) == Ignored("unknown_type")
+    assert standard.read(post(b'{"type": "cart.updated"}'), Keys()) == Ignored("unknown_type")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_type_that_we_do_not_know_is_ignored() -> None:
 )
 def test_values_that_cannot_be_true_are_malformed(data: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload):
-        standard.read(changed("payment", **data))
+        standard.read(changed("payment", **data), Keys())
 
 
 @pytest.mark.parametrize(
@@ -247,12 +247,12 @@ def test_values_that_cannot_be_true_are_malformed(data: dict[str, Any]) -> None:
 )
 def test_a_body_that_is_not_our_format_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedPayload):
-        standard.read(post(body))
+        standard.read(post(body), Keys())
 
 
 @pytest.mark.parametrize("name", ["order_ref", "member", "store", "method", "customer", "lines"])
 def test_everything_beside_the_money_may_be_left_out(name: str) -> None:
-    notices = standard.read(changed("payment", **{name: None}))
+    notices = standard.read(changed("payment", **{name: None}), Keys())
 
     assert isinstance(notices, list)
     assert notices[0].amount == Money(Decimal("95.00"), "HKD")

@@ -58,7 +58,7 @@ def event(name: str, **changes: Any) -> Inbound:
 
 
 def read(name: str, **changes: Any) -> list[Notice]:
-    notices = stripe.read(event(name, **changes))
+    notices = stripe.read(event(name, **changes), KEYS)
     assert isinstance(notices, list)
     return notices
 
@@ -173,7 +173,7 @@ def test_the_card_is_a_clue_where_the_charge_is_expanded() -> None:
 
 
 def test_the_charge_of_a_payment_intent_is_not_a_second_payment() -> None:
-    assert stripe.read(event("charge.succeeded")) == Ignored("told_by_payment_intent")
+    assert stripe.read(event("charge.succeeded"), KEYS) == Ignored("told_by_payment_intent")
 
 
 def test_a_charge_without_payment_intent_is_the_payment() -> None:
@@ -182,9 +182,9 @@ def test_a_charge_without_payment_intent_is_the_payment() -> None:
 
     assert [(n.kind, n.payment_ref) for n in paid] == [(Kind.PAYMENT, "ch_TestOnlyMei0001")]
     assert refunded[0].payment_ref == "ch_TestOnlyMei0001"
-    assert stripe.read(event("charge.succeeded", payment_intent=None, captured=False)) == Ignored(
-        "not_captured_yet"
-    )
+    assert stripe.read(
+        event("charge.succeeded", payment_intent=None, captured=False), KEYS
+    ) == Ignored("not_captured_yet")
 
 
 @pytest.mark.parametrize(
@@ -259,19 +259,19 @@ def test_what_a_partial_capture_lets_go_was_never_paid_and_is_no_refund() -> Non
     released = event("charge.refunded", **captured, amount_refunded=28000)
     refunded = read("charge.refunded", **captured, amount_refunded=38000)
 
-    assert stripe.read(released) == Ignored("authorisation_released")
+    assert stripe.read(released, KEYS) == Ignored("authorisation_released")
     assert refunded[0].amount == Money(Decimal("100.00"), "HKD")
     for ignored in (
         event("charge.refunded", captured=False, amount_captured=0, amount_refunded=88000),
         event("refund.created", balance_transaction=None),
     ):
-        assert stripe.read(ignored) == Ignored("authorisation_released")
+        assert stripe.read(ignored, KEYS) == Ignored("authorisation_released")
 
 
 def test_a_refund_that_waits_for_the_customer_takes_nothing_yet() -> None:
     request = event("refund.created", status="requires_action")
 
-    assert stripe.read(request) == Ignored("refund_not_under_way")
+    assert stripe.read(request, KEYS) == Ignored("refund_not_under_way")
 
 
 def test_a_dispute_takes_the_money_and_winning_it_brings_it_back() -> None:
@@ -309,7 +309,7 @@ def test_movements_in_another_currency_count_as_the_whole_dispute() -> None:
 def test_other_events_are_ignored(kind: str) -> None:
     body = json.dumps({"id": "evt_1", "type": kind, "created": 1}).encode()
 
-    assert stripe.read(post(body)) == Ignored("unused_event")
+    assert stripe.read(post(body), KEYS) == Ignored("unused_event")
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_other_events_are_ignored(kind: str) -> None:
 )
 def test_values_that_cannot_be_true_are_malformed(name: str, changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload):
-        stripe.read(event(name, **changes))
+        stripe.read(event(name, **changes), KEYS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""Who: the merchant's programme, its regions and stores, its members, and what befell them."""
+
+from members.models.access import ApiCall, ApiKey
+from members.models.people import Identity, Member, new_member_code
+from members.models.programme import LANGUAGES, Programme, Region, Store, default_languages
+from members.models.staff import StaffScope
+from members.models.timeline import Consent, Event
+
+__all__ = [
+    "LANGUAGES",
+    "ApiCall",
+    "ApiKey",
+    "Consent",
+    "Event",
+    "Identity",
+    "Member",
+    "Programme",
+    "Region",
+    "StaffScope",
+    "Store",
+    "default_languages",
+    "new_member_code",
+]

@@ -1,0 +1,74 @@
+"""Members and the ways to recognise them."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from kit.crypto import EncryptedTextField
+from kit.ids import new_code, uuid7
+from members.identity_kinds import kind_label
+from members.models.programme import LANGUAGES, Region, Store
+
+
+def new_member_code() -> str:
+    return new_code("M")
+
+
+class Member(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.CharField(
+        _("member number"), max_length=20, unique=True, default=new_member_code, editable=False
+    )
+    name = EncryptedTextField(pgettext_lazy("of a person", "name"), blank=True, default="")
+    language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, default="zh-hant")
+    region = models.ForeignKey(
+        Region, models.PROTECT, related_name="members", verbose_name=_("region")
+    )
+    home_store = models.ForeignKey(
+        Store,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="members",
+        verbose_name=_("home store"),
+    )
+    born_on = models.DateField(_("date of birth"), null=True, blank=True)
+    joined_at = models.DateTimeField(_("joined at"), default=timezone.now)
+    page_version = models.PositiveSmallIntegerField(default=1, editable=False)
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        permissions = [
+            ("see_personal_data", _("Can see names, phones and e-mails unmasked")),
+            ("export_rows", _("Can export lists")),
+        ]
+        ordering = ["-joined_at"]
+        indexes = [
+            models.Index(fields=["-joined_at"], name="member_joined"),
+            models.Index(fields=["region", "-joined_at"], name="member_region_joined"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Identity(models.Model):
+    """One way to recognise a member. The value is encrypted; the hash finds it."""
+
+    member = models.ForeignKey(
+        Member, models.CASCADE, related_name="identities", verbose_name=_("member")
+    )
+    kind = models.CharField(_("kind"), max_length=30)
+    value = EncryptedTextField(_("value"), blank=True, default="")
+    hash = models.CharField(max_length=64, editable=False)
+    added_at = models.DateTimeField(_("added at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+        constraints = [models.UniqueConstraint(fields=["kind", "hash"], name="identity_once")]
+
+    def __str__(self) -> str:
+        return str(kind_label(self.kind))
