@@ -52,4 +52,5 @@ def _store(merchant: Merchant, code: str, *, now: datetime) -> None:
     goods = {"sku": "sku-1", "quantity": "1", "amount": "88", "category": "c1"}
     body = payment(ref=key, amount="88", currency="HKD", at=now, member=code, lines=[goods])
     post = Inbound("POST", merchant.path, {"webhook-id": key}, body)
-    store(merchant.account.pk, all_providers()["standard"], post, Verified(key), now=now)
+    account = known_accounts([merchant.account.pk])[merchant.account.pk]
+    store(account, post, Verified(key), now=now)
