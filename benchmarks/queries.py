@@ -15,6 +15,7 @@ from config.simulation.till import payment
 from loyalty.services.settle import settle_members
 from members.models import Member
 from payments.providers.base import Inbound, Verified
+from payments.services.accounts import known_accounts
 from payments.services.receive import store
 from payments.services.translate import translate_callbacks
 
