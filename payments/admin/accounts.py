@@ -4,7 +4,6 @@ import json
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -25,7 +24,7 @@ from kit.scope import Scoping, scope_of
 from payments.models import Account
 from payments.providers import all_providers
 from payments.providers.base import Provider
-from payments.services.accounts import forget_accounts, secrets_of, set_secrets
+from payments.services.accounts import callback_url, forget_accounts, secrets_of, set_secrets
 
 MOST_SECRETS: Final = 5
 
@@ -246,5 +245,5 @@ class AccountAdmin(BaseAdmin):
 
     @display(description=gettext_lazy("callback URL"))
     def callback_url(self, account: Account) -> str:
-        address = f"{settings.PUBLIC_URL}/callbacks/{account.provider}/{account.token}/"
+        address = callback_url(account)
         return format_html('<code class="rg-copy">{}</code>', address)

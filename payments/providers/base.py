@@ -55,10 +55,14 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """An account's configuration: several active secrets, newest first, and public settings."""
+    """An account's configuration: several active secrets, newest first, and public settings.
+
+    url: the account's callback URL as the platform knows it; some sign it along
+    """
 
     secrets: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

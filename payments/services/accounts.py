@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
+
 from payments.models import Account
 from payments.providers import all_providers
 from payments.providers.base import Keys, Provider
@@ -27,7 +29,13 @@ class KnownAccount:
 
 
 def keys_of(account: Account) -> Keys:
-    return Keys(secrets=secrets_of(account), settings=account.settings)
+    return Keys(secrets=secrets_of(account), settings=account.settings, url=callback_url(account))
+
+
+def callback_url(account: Account) -> str:
+    """The account's own URL, as it is given to the platform."""
+    base = str(settings.PUBLIC_URL).rstrip("/")
+    return f"{base}/callbacks/{account.provider}/{account.token}/"
 
 
 def secrets_of(account: Account) -> tuple[str, ...]:
