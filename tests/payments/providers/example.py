@@ -12,11 +12,24 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from kit.money import Money
 from payments.providers.base import Inbound, Keys
 
-URL = "https://shop.example/callbacks/test/token/"
+SHOP = "https://shop.example"
+TOKEN = "token"
+URL = f"{SHOP}/callbacks/test/{TOKEN}/"
+
+
+def url_of(code: str) -> str:
+    """The callback URL of an account with `TOKEN` where PUBLIC_URL is `SHOP`."""
+    return f"{SHOP}/callbacks/{code}/{TOKEN}/"
+
+
+def minor(amount: Decimal, places: int) -> int:
+    """Whole minor units, as most platforms write amounts."""
+    return int(amount.scaleb(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,10 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A refund, chargeback or reversal: `amount` of this one, `so_far` of all of its kind."""
+    """A refund, chargeback or reversal: `amount` of this one, `so_far` of all of its kind.
+
+    A reversal has the `ref` and `amount` of the chargeback that it takes back.
+    """
 
     sale: Sale
     ref: str
@@ -45,9 +61,15 @@ class Correction:
 class Example:
     """keys: an account that takes these posts; the posts, None where the platform sends none.
 
+    Posts are signed at the moment of their effect (`at`), which is the `now` to verify them with.
+
     currencies:     two that the platform settles in, if it knows two
     signed_headers: the headers that its signature reads, for hostile tests
     form_is_loose:  its signature covers decoded form values, not bytes
+    resign:         signs a post anew, after its body was changed, at a moment
+    vouched:        what a signature vouches for, if it is neither bytes nor a form: two posts with
+                    equal ones are the same notice
+    other_keys:     another account at the same platform, with keys of its own
     """
 
     code: str
@@ -59,7 +81,22 @@ class Example:
     currencies: tuple[str, ...] = ("HKD",)
     signed_headers: tuple[str, ...] = ()
     form_is_loose: bool = False
+    resign: Callable[[Inbound, datetime], Inbound] | None = None
+    vouched: Callable[[Inbound], object] | None = None
+    other_keys: Keys | None = None
     more: dict[str, Any] = field(default_factory=dict)
+
+    def what_is_vouched_for(self, post: Inbound) -> object:
+        if self.vouched:
+            return self.vouched(post)
+        headers = {name: post.headers.get(name, "").split() for name in self.signed_headers}
+        return headers, form_values(post.body) if self.form_is_loose else post.body
+
+
+def form_values(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form in order of their names, whatever way their bytes were escaped."""
+    text = body.decode("latin-1")
+    return sorted(parse_qsl(text, keep_blank_values=True, encoding="latin-1"))
 
 
 @cache

@@ -1,76 +1,44 @@
 """Whatever comes in, a provider answers: no exception, and no forgery taken for genuine."""
 
-import base64
-import hashlib
-import hmac
 import json
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.providers import all_providers, standard
+from kit.money import Money
+from payments.providers import all_providers
 from payments.providers.base import (
-    Ignored,
     Inbound,
     Keys,
+    Kind,
     MalformedPayload,
     Notice,
     Provider,
     Rejected,
     Verified,
 )
+from tests.payments.providers.example import Correction, Example, Sale, all_examples
 
-PAYLOADS = Path(__file__).parents[2] / "payloads"
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-HMAC_SECRET = "whsec_" + base64.b64encode(b"a test secret, nothing else").decode()
-KEYS = {
-    "alipay": Keys(((PAYLOADS / "alipay" / "test-only-public-key.pem").read_text(),)),
-    "standard": Keys((HMAC_SECRET,)),
-    "stripe": Keys((HMAC_SECRET,)),
-}
-
-
-def alipay_request() -> Inbound:
-    pem = (PAYLOADS / "alipay" / "test-only-private-key.pem").read_bytes()
-    key = load_pem_private_key(pem, None)
-    assert isinstance(key, RSAPrivateKey)
-    fields = json.loads((PAYLOADS / "alipay" / "trade_success.json").read_text())
-    content = "&".join(f"{k}={v}" for k, v in sorted(fields.items()) if k != "sign_type")
-    sign = base64.b64encode(key.sign(content.encode(), PKCS1v15(), SHA256())).decode()
-    return Inbound(
-        "POST", "https://shop.example/", {}, urlencode(fields | {"sign": sign}).encode()
-    )
-
-
-def standard_request() -> Inbound:
-    body = (PAYLOADS / "standard" / "payment.json").read_bytes()
-    headers = standard.sign(body, secret=HMAC_SECRET, message_id="msg_1", at=NOON)
-    return Inbound("POST", "https://shop.example/", headers, body)
-
-
-def stripe_request() -> Inbound:
-    body = (PAYLOADS / "stripe" / "payment_intent.succeeded.json").read_bytes()
-    stamp = str(int(NOON.timestamp()))
-    mac = hmac.new(HMAC_SECRET.encode(), stamp.encode() + b"." + body, hashlib.sha256)
-    headers = {"stripe-signature": f"t={stamp},v1={mac.hexdigest()}"}
-    return Inbound("POST", "https://shop.example/", headers, body)
-
-
-GENUINE: dict[str, Inbound] = {
-    "alipay": alipay_request(),
-    "standard": standard_request(),
-    "stripe": stripe_request(),
-}
-SIGNED_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature", "stripe-signature")
+EXAMPLES = all_examples()
+SIGNED_HEADERS = sorted({name for example in EXAMPLES.values() for name in example.signed_headers})
 HEADER_TEXT = st.text(max_size=80) | st.text("tv01=,. whsec", max_size=80)
+ANYTHING = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=120)
+    | st.lists(st.text(max_size=5) | st.none(), max_size=3)
+    | st.dictionaries(st.text(max_size=10), st.text(max_size=10) | st.integers(), max_size=3)
+)
 BODIES = (
     st.binary(max_size=300)
     | st.recursive(
@@ -84,112 +52,169 @@ BODIES = (
     ).map(lambda fields: urlencode(fields).encode())
 )
 
-
-every_provider = pytest.mark.parametrize(
-    "provider", [pytest.param(provider, id=code) for code, provider in all_providers().items()]
+every_example = pytest.mark.parametrize(
+    "example", [pytest.param(example, id=code) for code, example in EXAMPLES.items()]
 )
 
 
-def what_is_signed(provider: Provider, request: Inbound) -> object:
-    """What a signature vouches for: spellings of the same form are the same notice."""
-    if provider.code == "alipay":
-        text = request.body.decode("latin-1")
-        pairs = parse_qsl(text, keep_blank_values=True, encoding="latin-1")
-        return sorted(pair for pair in pairs if pair[0] != "sign_type")
-    return request.body, request.headers
+def sale_of(example: Example) -> Sale:
+    money = Money.parse(Decimal(100), example.currencies[0])
+    return Sale("hostile-1", money, NOON, member_code="M4K7Q2Z9P", order_ref="ORDER-1")
 
 
-@every_provider
-def test_every_provider_has_a_genuine_request_here(provider: Provider) -> None:
-    request = GENUINE[provider.code]
-
-    assert isinstance(provider.verify(request, KEYS[provider.code], NOON), Verified)
-    assert isinstance(provider.read(request, KEYS[provider.code]), list)
+def genuine(example: Example) -> Inbound:
+    return example.payment(sale_of(example))
 
 
-@every_provider
+def provider_of(example: Example) -> Provider:
+    return all_providers()[example.code]
+
+
+def forgery_passes(example: Example, forged: Inbound) -> bool:
+    """Whether what says something else than the genuine post is taken for genuine."""
+    verdict = provider_of(example).verify(forged, example.keys, NOON)
+    if isinstance(verdict, Rejected):
+        return False
+    return example.what_is_vouched_for(forged) != example.what_is_vouched_for(genuine(example))
+
+
+def read_or_none(example: Example, request: Inbound) -> object:
+    """What is read, if it is in order; None where the post is malformed."""
+    try:
+        found = provider_of(example).read(request, example.keys)
+    except MalformedPayload:
+        return None
+    if isinstance(found, list):
+        assert all(isinstance(item, Notice) and item.amount.amount > 0 for item in found)
+    return found
+
+
+@pytest.mark.parametrize("code", list(all_providers()))
+def test_every_platform_can_be_played(code: str) -> None:
+    assert code in EXAMPLES, (
+        f"payments/providers/{code}.py has no example: end the setting-up of "
+        f"tests/payments/providers/test_{code}.py with EXAMPLE = Example(...)."
+    )
+
+
+@every_example
+def test_an_example_is_genuine_and_tells_of_its_payment(example: Example) -> None:
+    sale = sale_of(example)
+
+    found = provider_of(example).read(example.payment(sale), example.keys)
+
+    verdict = provider_of(example).verify(genuine(example), example.keys, NOON)
+    assert isinstance(verdict, Verified)
+    assert isinstance(found, list)
+    assert [(n.kind, n.payment_ref, n.amount) for n in found] == [
+        (Kind.PAYMENT, sale.ref, sale.money)
+    ]
+
+
+@every_example
+def test_an_example_is_genuine_in_each_of_its_corrections(example: Example) -> None:
+    later = NOON + timedelta(days=1)
+    told = Correction(sale_of(example), "hostile-2", Decimal(30), Decimal(30), later)
+    posts = {
+        kind: make(told)
+        for kind, make in (
+            (Kind.REFUND, example.refund),
+            (Kind.CHARGEBACK, example.chargeback),
+            (Kind.REVERSAL, example.reversal),
+        )
+        if make
+    }
+
+    for kind, post in posts.items():
+        assert isinstance(provider_of(example).verify(post, example.keys, later), Verified)
+        found = provider_of(example).read(post, example.keys)
+        assert isinstance(found, list)
+        assert found[-1].kind is kind
+        assert {(n.payment_ref, n.amount.amount) for n in found} == {(told.sale.ref, told.amount)}
+
+
+@every_example
 @given(headers=st.dictionaries(st.sampled_from(SIGNED_HEADERS), HEADER_TEXT), body=BODIES)
-def test_no_bytes_are_too_odd(provider: Provider, headers: dict[str, str], body: bytes) -> None:
+def test_no_bytes_are_too_odd(example: Example, headers: dict[str, str], body: bytes) -> None:
     request = Inbound("POST", "https://shop.example/", headers, body)
 
-    assert isinstance(provider.verify(request, KEYS[provider.code], NOON), Rejected)
-    try:
-        found = provider.read(request, KEYS[provider.code])
-    except MalformedPayload:
-        return
-    assert isinstance(found, Ignored)
+    assert isinstance(provider_of(example).verify(request, example.keys, NOON), Rejected)
+    assert not isinstance(read_or_none(example, request), list)
 
 
-@every_provider
+@every_example
 @given(data=st.data())
-def test_one_changed_byte_is_one_forgery(provider: Provider, data: st.DataObject) -> None:
-    genuine = GENUINE[provider.code]
-    body = bytearray(genuine.body)
-    place = data.draw(st.integers(0, len(body) - 1))
-    body[place] = data.draw(st.integers(0, 255))
-    forged = Inbound(genuine.method, genuine.url, genuine.headers, bytes(body))
+def test_one_changed_byte_is_one_forgery(example: Example, data: st.DataObject) -> None:
+    body = bytearray(genuine(example).body)
+    body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
 
-    verdict = provider.verify(forged, KEYS[provider.code], NOON)
-
-    is_same = what_is_signed(provider, forged) == what_is_signed(provider, genuine)
-    assert isinstance(verdict, Verified) <= is_same
+    assert not forgery_passes(example, replace(genuine(example), body=bytes(body)))
 
 
-@every_provider
+@every_example
 @given(data=st.data())
-def test_a_body_cut_short_or_drawn_out_is_a_forgery(
-    provider: Provider, data: st.DataObject
-) -> None:
-    genuine = GENUINE[provider.code]
-    end = data.draw(st.integers(0, len(genuine.body) - 1))
+def test_a_body_cut_short_or_drawn_out_is_a_forgery(example: Example, data: st.DataObject) -> None:
+    body = genuine(example).body
+    end = data.draw(st.integers(0, len(body) - 1))
     tail = data.draw(st.binary(min_size=1, max_size=20))
-    bodies = (genuine.body[:end], genuine.body + tail, tail + genuine.body)
 
-    for body in bodies:
-        forged = Inbound(genuine.method, genuine.url, genuine.headers, body)
-        verdict = provider.verify(forged, KEYS[provider.code], NOON)
-        is_same = what_is_signed(provider, forged) == what_is_signed(provider, genuine)
-        assert isinstance(verdict, Verified) <= is_same
+    for forged in (body[:end], body + tail, tail + body):
+        assert not forgery_passes(example, replace(genuine(example), body=forged))
 
 
-@pytest.mark.parametrize("code", ["standard", "stripe"])
+@every_example
 @given(data=st.data())
-def test_one_changed_character_of_a_header_is_a_forgery(code: str, data: st.DataObject) -> None:
-    genuine = GENUINE[code]
-    name = data.draw(st.sampled_from(sorted(genuine.headers)))
-    value = genuine.headers[name]
-    place = data.draw(st.integers(0, len(value) - 1))
-    changed = value[:place] + data.draw(st.characters()) + value[place + 1 :]
-    forged = Inbound(
-        genuine.method, genuine.url, dict(genuine.headers) | {name: changed}, genuine.body
-    )
+def test_one_changed_character_of_a_header_is_a_forgery(
+    example: Example, data: st.DataObject
+) -> None:
+    headers = dict(genuine(example).headers)
+    for name in [name for name in example.signed_headers if headers.get(name)]:
+        value = headers[name]
+        place = data.draw(st.integers(0, len(value) - 1))
+        changed = value[:place] + data.draw(st.characters()) + value[place + 1 :]
+        forged = replace(genuine(example), headers=headers | {name: changed})
 
-    verdict = all_providers()[code].verify(forged, KEYS[code], NOON)
-
-    assert isinstance(verdict, Verified) <= (changed.split() == value.split())
+        assert not forgery_passes(example, forged)
 
 
-@pytest.mark.parametrize("code", ["standard", "stripe"])
+@every_example
+def test_a_post_of_another_account_is_refused(example: Example) -> None:
+    others = [other for other in EXAMPLES.values() if other.code != example.code]
+    strangers = Keys(tuple(key for other in others for key in other.keys.secrets))
+
+    for keys in (example.other_keys, strangers, Keys(settings=example.keys.settings)):
+        if keys is not None:
+            assert isinstance(provider_of(example).verify(genuine(example), keys, NOON), Rejected)
+
+
+@every_example
 @given(data=st.data())
-def test_any_value_in_a_genuine_event_is_read_or_malformed(code: str, data: st.DataObject) -> None:
-    event = json.loads(GENUINE[code].body)
-    inner = event["data"] if code == "standard" else event["data"]["object"]
-    anything = (
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats()
-        | st.text(max_size=120)
-        | st.lists(st.text(max_size=5) | st.none(), max_size=3)
-        | st.dictionaries(st.text(max_size=10), st.text(max_size=10) | st.integers(), max_size=3)
-    )
-    inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(anything)
-    request = Inbound("POST", "https://shop.example/", {}, json.dumps(event).encode())
+def test_any_value_in_a_genuine_post_is_read_or_malformed(
+    example: Example, data: st.DataObject
+) -> None:
+    request = genuine(example)
 
-    try:
-        found = all_providers()[code].read(request, KEYS[code])
-    except MalformedPayload:
-        return
-    assert isinstance(found, Ignored) or all(isinstance(item, Notice) for item in found)
-    if isinstance(found, list):
-        assert all(item.amount.amount > 0 for item in found)
+    read_or_none(example, replace(request, body=with_one_value_changed(request.body, data)))
+
+
+def with_one_value_changed(body: bytes, data: st.DataObject) -> bytes:
+    if not body.startswith(b"{"):
+        form = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
+        form[data.draw(st.sampled_from(sorted(form)))] = data.draw(st.text(max_size=120))
+        return urlencode(form, errors="replace").encode()
+    event = json.loads(body)
+    inner, name = data.draw(st.sampled_from(list(places_in(event))))
+    inner[name] = data.draw(ANYTHING)
+    return json.dumps(event).encode()
+
+
+def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every object or list in `value` with every key or index in it."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield value, name
+            yield from places_in(inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield value, number
+            yield from places_in(inner)

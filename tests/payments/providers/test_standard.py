@@ -28,6 +28,7 @@ from payments.providers.base import (
     Rejected,
     Verified,
 )
+from tests.payments.providers.example import Correction, Example, Sale, url_of
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "standard"
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -52,6 +53,60 @@ def changed(name: str, **data: Any) -> Inbound:
     event = json.loads(payload(name))
     event["data"].update(data)
     return post(json.dumps(event).encode())
+
+
+def example_post(kind: str, message_id: str, at: datetime, **told: Any) -> Inbound:
+    body = json.dumps({"type": kind, "data": told}).encode()
+    headers = standard.sign(body, secret=SECRET, message_id=message_id, at=at)
+    return Inbound("POST", url_of("standard"), headers, body)
+
+
+def example_payment(sale: Sale) -> Inbound:
+    return example_post(
+        "payment.succeeded",
+        f"paid-{sale.ref}",
+        sale.at,
+        payment_ref=sale.ref,
+        amount=str(sale.money.amount),
+        currency=sale.money.currency,
+        paid_at=sale.at.isoformat(),
+        member=sale.member_code,
+        order_ref=sale.order_ref,
+        customer={"wallet": f"wallet-{sale.ref}"},
+    )
+
+
+def example_correction(kind: str, name: str, told: Correction) -> Inbound:
+    return example_post(
+        kind,
+        f"{kind}-{told.ref}",
+        told.at,
+        payment_ref=told.sale.ref,
+        amount=str(told.amount),
+        currency=told.sale.money.currency,
+        occurred_at=told.at.isoformat(),
+        **{name: told.ref},
+    )
+
+
+def resigned(request: Inbound, at: datetime) -> Inbound:
+    key = request.headers.get("webhook-id", "msg_1")
+    headers = standard.sign(request.body, secret=SECRET, message_id=key, at=at)
+    return replace(request, headers=headers)
+
+
+EXAMPLE = Example(
+    code="standard",
+    keys=Keys((SECRET,), url=url_of("standard")),
+    payment=example_payment,
+    refund=lambda told: example_correction("refund.succeeded", "refund_ref", told),
+    chargeback=lambda told: example_correction("chargeback.created", "chargeback_ref", told),
+    reversal=lambda told: example_correction("chargeback.reversed", "chargeback_ref", told),
+    currencies=("HKD", "CNY"),
+    signed_headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
+    resign=resigned,
+    other_keys=Keys((OTHER,)),
+)
 
 
 def test_a_signed_post_is_verified_under_its_message_id() -> None:

@@ -3,9 +3,9 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from payments.providers.base import (
     Rejected,
     Verified,
 )
+from tests.payments.providers.example import Correction, Example, Sale, minor, url_of
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "stripe"
 PAID_AT = datetime.fromtimestamp(1795281826, UTC)
@@ -75,6 +76,62 @@ def taken_back(notices: list[Notice]) -> Decimal:
             sums[notice.kind] += notice.amount.amount
     refunded = max(*totals, sums[Kind.REFUND])
     return refunded + sums[Kind.CHARGEBACK] - sums[Kind.REVERSAL]
+
+
+def example_event(name: str, at: datetime, key: str, **changes: Any) -> Inbound:
+    told = json.loads(payload(name))
+    told |= {"id": f"evt_{key}", "created": int(at.timestamp())}
+    told["data"]["object"].update(changes)
+    body = json.dumps(told).encode()
+    return Inbound("POST", url_of("stripe"), {"stripe-signature": signature(body, at=at)}, body)
+
+
+def example_payment(sale: Sale) -> Inbound:
+    return example_event(
+        "payment_intent.succeeded",
+        sale.at,
+        f"paid-{sale.ref}",
+        id=sale.ref,
+        amount_received=minor(sale.money.amount, 2),
+        currency=sale.money.currency.lower(),
+        customer=f"cus_{sale.ref}",
+        receipt_email=None,
+        metadata={"member_id": sale.member_code, "order_id": sale.order_ref},
+    )
+
+
+def example_correction(name: str, told: Correction, **changes: Any) -> Inbound:
+    return example_event(
+        name,
+        told.at,
+        f"{name}-{told.ref}",
+        id=told.ref,
+        payment_intent=told.sale.ref,
+        amount=minor(told.amount, 2),
+        currency=told.sale.money.currency.lower(),
+        created=int(told.at.timestamp()),
+        **changes,
+    )
+
+
+def resigned(request: Inbound, at: datetime) -> Inbound:
+    return replace(request, headers={"stripe-signature": signature(request.body, at=at)})
+
+
+EXAMPLE = Example(
+    code="stripe",
+    keys=Keys((SECRET,), url=url_of("stripe")),
+    payment=example_payment,
+    refund=lambda told: example_correction("refund.created", told),
+    chargeback=lambda told: example_correction("charge.dispute.funds_withdrawn", told),
+    reversal=lambda told: example_correction(
+        "charge.dispute.funds_reinstated", told, balance_transactions=[]
+    ),
+    currencies=("HKD", "EUR"),
+    signed_headers=("stripe-signature",),
+    resign=resigned,
+    other_keys=Keys((OTHER,)),
+)
 
 
 def test_a_signed_event_is_verified_under_its_id() -> None:
@@ -204,105 +261,6 @@ def test_minor_units_follow_the_table_of_stripe(currency: str, minor: int, amoun
     notices = read("payment_intent.succeeded", currency=currency, amount_received=minor)
 
     assert notices[0].amount == Money(Decimal(amount), currency.upper())
-
-
-def test_the_same_refund_is_one_effect_whichever_event_tells_of_it() -> None:
-    created = read("refund.created", status="pending")
-    updated = read("refund.created")
-
-    assert [(n.kind, n.payment_ref, n.effect_ref) for n in created] == [
-        (Kind.REFUND, INTENT, "re_TestOnly0001")
-    ]
-    assert created == updated
-
-
-def test_the_running_total_of_a_charge_is_marked_as_a_total() -> None:
-    notices = read("charge.refunded")
-
-    assert [(n.payment_ref, n.is_total, n.amount.amount) for n in notices] == [
-        (INTENT, True, Decimal("300.00"))
-    ]
-
-
-def test_refunds_end_in_the_same_sum_in_every_order() -> None:
-    told = [
-        read("refund.created"),
-        read("charge.refunded"),
-        read("refund.failed"),
-        read("refund.created", id="re_again", amount=30000),
-        read("charge.refunded", amount_refunded=30000),
-        read("refund.created"),
-    ]
-
-    for order in permutations(told):
-        assert taken_back([notice for notices in order for notice in notices]) == Decimal("300.00")
-
-
-def test_an_endpoint_that_only_hears_totals_takes_back_the_largest() -> None:
-    told = [
-        *read("charge.refunded", amount_refunded=80000),
-        *read("charge.refunded", amount_refunded=30000),
-        *read("charge.refunded", amount_refunded=80000),
-    ]
-
-    assert taken_back(told) == Decimal("800.00")
-
-
-def test_a_failed_refund_balances_even_if_nothing_else_was_heard() -> None:
-    assert taken_back(read("refund.failed")) == 0
-    assert taken_back(read("refund.failed", status="canceled")) == 0
-
-
-def test_what_a_partial_capture_lets_go_was_never_paid_and_is_no_refund() -> None:
-    captured = {"amount": 88000, "amount_captured": 60000}
-
-    released = event("charge.refunded", **captured, amount_refunded=28000)
-    refunded = read("charge.refunded", **captured, amount_refunded=38000)
-
-    assert stripe.read(released, KEYS) == Ignored("authorisation_released")
-    assert refunded[0].amount == Money(Decimal("100.00"), "HKD")
-    for ignored in (
-        event("charge.refunded", captured=False, amount_captured=0, amount_refunded=88000),
-        event("refund.created", balance_transaction=None),
-    ):
-        assert stripe.read(ignored, KEYS) == Ignored("authorisation_released")
-
-
-def test_a_refund_that_waits_for_the_customer_takes_nothing_yet() -> None:
-    request = event("refund.created", status="requires_action")
-
-    assert stripe.read(request, KEYS) == Ignored("refund_not_under_way")
-
-
-def test_a_dispute_takes_the_money_and_winning_it_brings_it_back() -> None:
-    withdrawn = read("charge.dispute.funds_withdrawn")
-    reinstated = read("charge.dispute.funds_reinstated")
-
-    assert [(n.kind, n.payment_ref, n.effect_ref) for n in withdrawn] == [
-        (Kind.CHARGEBACK, INTENT, "dp_TestOnly0001")
-    ]
-    assert taken_back(withdrawn) == Decimal("880.00")
-    assert taken_back(withdrawn + reinstated) == 0
-    assert taken_back(reinstated) == taken_back(reinstated + withdrawn + reinstated) == 0
-
-
-def test_a_dispute_that_is_won_in_two_steps_comes_back_in_two_steps() -> None:
-    first = {"id": "txn_1", "amount": 30000, "currency": "hkd"}
-    second = {"id": "txn_2", "amount": 58000, "currency": "hkd"}
-
-    part = read("charge.dispute.funds_reinstated", balance_transactions=[first])
-    whole = read("charge.dispute.funds_reinstated", balance_transactions=[first, second])
-
-    assert taken_back(part) == Decimal("580.00")
-    assert taken_back(whole + part) == 0
-
-
-def test_movements_in_another_currency_count_as_the_whole_dispute() -> None:
-    movement = {"id": "txn_1", "amount": 11000, "currency": "usd"}
-
-    notices = read("charge.dispute.funds_reinstated", balance_transactions=[movement])
-
-    assert taken_back(notices) == 0
 
 
 @pytest.mark.parametrize("kind", ["charge.dispute.created", "payout.paid", "v2.core.event"])
