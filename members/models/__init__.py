@@ -1,6 +1,6 @@
 """Who: the merchant's programme, its regions and stores, its members, and what befell them."""
 
-from members.models.access import ApiCall, ApiKey
+from members.models.access import ApiCall, ApiKey, ApiRate
 from members.models.people import Identity, Member, new_member_code
 from members.models.programme import LANGUAGES, Programme, Region, Store, default_languages
 from members.models.staff import StaffScope
@@ -10,6 +10,7 @@ __all__ = [
     "LANGUAGES",
     "ApiCall",
     "ApiKey",
+    "ApiRate",
     "Consent",
     "Event",
     "Identity",

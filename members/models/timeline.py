@@ -23,6 +23,8 @@ class Consent(Fact):
         IMPORT = "import", _("import")
         PAGE = "page", _("member page")
         UNSUBSCRIBE = "unsubscribe", _("unsubscribe link")
+        TILL = "till", _("till")
+        APP = "app", _("app or website")
         DEMO = "demo", _("demo")
 
     member = models.ForeignKey(
