@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
 from typing import Any, Final, NoReturn
+from urllib.parse import unquote_to_bytes
 
 from kit.money import Money
 
 LONGEST_TEXT: Final = 100
+MOST_FORM_FIELDS: Final = 200
 LONGEST_CLUE: Final = 254  # An e-mail address may be that long (RFC 5321).
 # Any merchant's payment lies between; a stamp outside is milliseconds taken for seconds, or worse.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,6 +52,23 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unreadable("The body is not a JSON object.")
     return value
+
+
+def form_fields(body: bytes) -> dict[bytes, bytes]:
+    """The URL-decoded fields of a form as bytes, for its charset may be anybody's.
+
+    A field that occurs twice is refused: parsers differ in which of the two they take.
+    """
+    pairs = [pair.partition(b"=") for pair in body.split(b"&", MOST_FORM_FIELDS) if pair]
+    if len(pairs) > MOST_FORM_FIELDS:
+        raise Unreadable(f"The form has more than {MOST_FORM_FIELDS} fields.")
+    form: dict[bytes, bytes] = {}
+    for raw_name, _equals, raw_value in pairs:
+        name = unquote_to_bytes(raw_name.replace(b"+", b" "))
+        if name in form:
+            raise Unreadable("A field occurs twice.")
+        form[name] = unquote_to_bytes(raw_value.replace(b"+", b" "))
+    return form
 
 
 def clean_text(value: object, name: str, *, longest: int = LONGEST_TEXT) -> str:

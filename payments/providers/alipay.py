@@ -7,27 +7,19 @@ bytes here; re-encoding decoded text could not give a damaged byte back.
 Refund notices carry the total refunded so far (`refund_fee`), never this refund alone.
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
-from urllib.parse import parse_qs, unquote, unquote_to_bytes
 from zoneinfo import ZoneInfo
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
-from cryptography.x509 import load_pem_x509_certificate
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money, MoneyError
-from kit.signatures import UnusableSecret, decoded_base64
-from kit.untrusted import Fields, Unreadable, json_object, plausible, positive
+from kit.signatures import UnusableSecret, decoded_base64, is_rsa_sha256, rsa_public_key
+from kit.untrusted import Fields, Unreadable, form_fields, plausible, positive
+from payments.passback import read_passback
 from payments.providers.base import (
     Clue,
     Ignored,
@@ -46,10 +38,7 @@ from payments.providers.base import (
 )
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
-_MOST_FIELDS: Final = 200
-_SHORTEST_KEY: Final = 2048
 _CLOCK_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
-_BARE_CODE: Final = re.compile(r"[0-9A-Za-z-]{1,40}", re.ASCII)
 
 # GB 18030 contains the other two, and notices marked gb2312 do hold characters of GBK.
 _CODECS: Final = {
@@ -100,7 +89,7 @@ _MOVES_NO_MONEY: Final = {
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether an Alipay key signed it for this merchant. `now` has no part in this protocol."""
     try:
-        form = _form(request.body)
+        form = form_fields(request.body)
         fields = Fields(_decoded(form))
         problem = _signature_problem(form, fields, keys)
         if problem is not None:
@@ -119,7 +108,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment, or the refunds so far, that a notice tells of; raises MalformedPayload."""
     try:
-        fields = Fields(_decoded(_form(request.body)))
+        fields = Fields(_decoded(form_fields(request.body)))
         status = fields.text_or_blank("trade_status")
         if status in ("TRADE_SUCCESS", "TRADE_CLOSED") and _tells_of_refund(fields):
             return [_refund(fields)]
@@ -137,27 +126,13 @@ def acknowledge(outcome: Outcome) -> Reply:
 
 def check_secret(secret: str) -> None:
     """Raises UnusableSecret unless it is an RSA public key or certificate of 2048 bits or more."""
-    if _public_key(secret) is None:
+    if rsa_public_key(secret) is None:
         raise UnusableSecret(
             _(
                 "This is not an Alipay public key: paste the key or certificate that Alipay "
                 "shows as its own, not the key of your application and never a private key."
             )
         )
-
-
-def _form(body: bytes) -> dict[bytes, bytes]:
-    """The form's fields as URL-decoded bytes; a field that occurs twice is refused."""
-    pairs = [pair.partition(b"=") for pair in body.split(b"&", _MOST_FIELDS) if pair]
-    if len(pairs) > _MOST_FIELDS:
-        raise Unreadable(f"The form has more than {_MOST_FIELDS} fields.")
-    form: dict[bytes, bytes] = {}
-    for raw_name, _equals, raw_value in pairs:
-        name = unquote_to_bytes(raw_name.replace(b"+", b" "))
-        if name in form:
-            raise Unreadable("A field occurs twice.")
-        form[name] = unquote_to_bytes(raw_value.replace(b"+", b" "))
-    return form
 
 
 def _decoded(form: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -176,14 +151,14 @@ def _signature_problem(form: Mapping[bytes, bytes], fields: Fields, keys: Keys) 
         return Reason.MISSING_SIGNATURE
     if fields.values.get("sign_type", "RSA2") != "RSA2":
         return Reason.WEAK_SIGNATURE
-    usable = [key for key in map(_public_key, keys.secrets) if key is not None]
+    usable = [key for key in map(rsa_public_key, keys.secrets) if key is not None]
     if not usable:
         return Reason.NO_SECRET
     signature = decoded_base64(fields.values["sign"])
     # Trade notices leave sign_type out of the signed string; some other messages keep it in.
     contents = (_signed_bytes(form, b"sign", b"sign_type"), _signed_bytes(form, b"sign"))
     if signature is not None and any(
-        _is_signed(content, signature, key) for key in usable for content in contents
+        is_rsa_sha256(signature, content, key) for key in usable for content in contents
     ):
         return None
     return Reason.BAD_SIGNATURE
@@ -195,35 +170,11 @@ def _signed_bytes(form: Mapping[bytes, bytes], *left_out: bytes) -> bytes:
     )
 
 
-def _is_signed(content: bytes, signature: bytes, key: RSAPublicKey) -> bool:
-    try:
-        key.verify(signature, content, PKCS1v15(), SHA256())
-    except InvalidSignature:
-        return False
-    return True
-
-
 def _is_ambiguous(form: Mapping[bytes, bytes]) -> bool:
     content = b"&" + _signed_bytes(form, b"sign", b"sign_type")
     return any(
         content.count(b"&" + name + b"=") != (1 if name in form else 0) for name in _FIELDS_WE_READ
     )
-
-
-@lru_cache(maxsize=64)
-def _public_key(secret: str) -> RSAPublicKey | None:
-    text = secret.strip()
-    key: object
-    try:
-        if "BEGIN CERTIFICATE" in text:
-            key = load_pem_x509_certificate(text.encode()).public_key()
-        elif "BEGIN" in text:
-            key = load_pem_public_key(text.encode())
-        else:
-            key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-    return key if isinstance(key, RSAPublicKey) and key.key_size >= _SHORTEST_KEY else None
 
 
 def _delivery_key(fields: Fields, body: bytes) -> str:
@@ -265,7 +216,7 @@ def _refund(fields: Fields) -> Notice:
 def _notice(
     fields: Fields, *, kind: Kind, effect_ref: str, amount: Money, occurred_at: datetime
 ) -> Notice:
-    passed_back = _passed_back(fields.hint("passback_params", longest=1024))
+    passed_back = read_passback(fields.hint("passback_params", longest=1024))
     return Notice(
         kind=kind,
         payment_ref=fields.text("trade_no"),
@@ -296,29 +247,6 @@ def _instant(fields: Fields, name: str) -> datetime:
     except ValueError as problem:
         raise Unreadable(f"{name} is not a time of the calendar.") from problem
     return plausible(local, name)
-
-
-def _passed_back(given: str) -> dict[str, str]:
-    """`member` and `store` out of what the merchant passed along with the order.
-
-    It may be a bare member number, `member=…&store=…` or a JSON object. Merchants use it for other
-    things too, so whatever else it holds is no fault of the notice.
-    """
-    text = unquote(given, errors="replace").strip()
-    if _BARE_CODE.fullmatch(text):
-        return {"member": text}
-    if text.startswith("{"):
-        try:
-            found = json_object(text.encode())
-        except Unreadable:
-            return {}
-    else:
-        found = {name: values[0] for name, values in parse_qs(text).items()}
-    return {
-        name: found[name]
-        for name in ("member", "store")
-        if isinstance(found.get(name), str) and _BARE_CODE.fullmatch(found[name])
-    }
 
 
 def _clues(fields: Fields) -> Iterator[Clue]:
