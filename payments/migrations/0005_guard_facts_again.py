@@ -7,5 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [("payments", "0004_money_in_whole")]
 
     operations = [
+        GuardFact("Order"),
+        GuardFact("OrderLine"),
         GuardFact("Transaction"),
     ]
