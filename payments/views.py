@@ -6,9 +6,11 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.utils import timezone
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from payments.providers import all_providers
 from payments.providers.base import Inbound, Outcome, Provider, Reason, Rejected
 from payments.services.accounts import known_account
 from payments.services.receive import LARGEST_BODY, receive, refuse
@@ -17,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class CallbackView(APIView):
-    """POST /callbacks/<provider>/<account token>/. The signature is the only credential."""
+    """POST /callbacks/<provider>/<account token>/. The signature is the only credential.
+
+    Platforms that only hint may come by GET; for all others that stays refused.
+    """
 
     authentication_classes = ()
     permission_classes = ()
@@ -25,7 +30,16 @@ class CallbackView(APIView):
     parser_classes = ()  # Bytes are verified as they came, never re-serialised.
     schema = None
 
+    def get(self, request: Request, provider: str, token: str) -> HttpResponse:
+        return self._answer(request, provider, token)
+
     def post(self, request: Request, provider: str, token: str) -> HttpResponse:
+        return self._answer(request, provider, token)
+
+    def _answer(self, request: Request, provider: str, token: str) -> HttpResponse:
+        known = all_providers().get(provider)
+        if request.method not in (known.methods if known else ("POST",)):
+            raise MethodNotAllowed(str(request.method))
         now = timezone.now()
         try:
             account = known_account(provider, token)

@@ -3,6 +3,8 @@
 from payments.models.accounts import Account, new_token
 from payments.models.callbacks import Callback, CallbackBody, Conflict, Rejection, RejectionCount
 from payments.models.catalogue import Category, Product
+from payments.models.queries import Query
+from payments.models.orders import Order, OrderLine
 from payments.models.rates import Rate
 from payments.models.transactions import Line, Transaction
 
@@ -13,7 +15,10 @@ __all__ = [
     "Category",
     "Conflict",
     "Line",
+    "Order",
+    "OrderLine",
     "Product",
+    "Query",
     "Rate",
     "Rejection",
     "RejectionCount",

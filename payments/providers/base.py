@@ -4,12 +4,12 @@ A platform is one module in this folder that ends in `PROVIDER = Provider(...)`.
 the folder; nothing else needs to be told about it (CONTRIBUTING: "Add a provider").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from kit.money import Money
 
@@ -26,6 +26,8 @@ class Reason(StrEnum):
     OTHER_MERCHANT = "other_merchant"  # Signed well, but for another app or seller.
     NO_SECRET = "no_secret"  # noqa: S105 - The account has no usable key: it refuses, it never skips.
     TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"  # More unsigned hints than a minute may bring.
+    UNKNOWN_PAYMENT = "unknown_payment"  # A hint at a payment that the platform does not know.
 
 
 class Outcome(StrEnum):
@@ -76,6 +78,17 @@ class Verified:
 class Rejected:
     reason: Reason
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Somebody says that something became of a payment. It proves nothing: the platform is asked.
+
+    reference: the platform's own number of the payment, as `Provider.ask` wants it
+    """
+
+    reference: str
+    order_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +150,67 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class NotYet(Ignored):
+    """An answer that is not final: the platform is asked again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Ignored):
+    """An answer that says: there is no such payment of this merchant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a platform is to be asked; `nonce` is new with each try."""
+
+    reference: str
+    nonce: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request to the platform; `kept_for` is how long its answer holds (an access token)."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    kept_for: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+class Trouble(StrEnum):
+    """Why a platform gave no answer that counts; in words in payments/wording.py."""
+
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"  # It says: later.
+    KEY_REFUSED = "key_refused"
+    UNREADABLE = "unreadable"
+    NOT_FINAL = "not_final"
+
+
+class CannotAnswer(Exception):
+    """Raised by `Provider.ask` where the platform answered, but not the question."""
+
+    def __init__(self, trouble: Trouble, detail: str = "") -> None:
+        super().__init__(f"{trouble}: {detail}")
+        self.trouble = trouble
+        self.detail = detail
+
+
+# What `ask` gives: it yields requests, is sent their answers, and returns the answer that counts
+# in the form of a post whose method is ANSWER. `read` reads that one like any other.
+Conversation = Generator[Outgoing, Answer, "Inbound"]
+ANSWER: Final = "ANSWER"
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     status: int
     body: bytes = b""
@@ -149,26 +223,40 @@ class MalformedPayload(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One public setting of an account, as the admin form asks for it."""
+    """One public setting of an account, as the admin form asks for it.
+
+    choices: (value, label) of each; the first one counts where nothing was chosen
+    """
 
     name: str
     label: Any  # A lazy translation.
     help_text: Any = ""
     is_required: bool = False
+    choices: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A platform: pure functions, and what the admin asks for to set an account up."""
+    """A platform: pure functions, and what the admin asks for to set an account up.
+
+    secret_parts:  fields of a secret that is made of several; kept as one JSON object of text
+    describe_secret: what kind of key it is, for staff, and never the key itself
+    methods:       of the requests that are taken; the others are refused before `verify`
+    ask:           for platforms that only hint, or can be asked about a payment again
+    """
 
     code: str
     label: Any
     secret_label: Any
     secret_help: Any
-    verify: Callable[[Inbound, Keys, datetime], Verified | Rejected]
+    verify: Callable[[Inbound, Keys, datetime], Verified | Rejected | Hint]
     read: Callable[[Inbound, Keys], list[Notice] | Ignored]
     acknowledge: Callable[[Outcome], Reply]
     check_secret: Callable[[str], None]  # Raises ValueError with a sentence for staff.
     settings: tuple[SettingField, ...] = ()
     make_secret: Callable[[], str] | None = None  # None: the platform makes its secrets itself.
     clue_kinds: Mapping[str, Any] = field(default_factory=dict)  # Kind of a Clue → its label.
+    secret_parts: tuple[SettingField, ...] = ()
+    describe_secret: Callable[[str], str] | None = None
+    methods: tuple[str, ...] = ("POST",)
+    ask: Callable[[Question, Keys], Conversation] | None = None

@@ -10,6 +10,7 @@ from django.db.models import F
 from kit.ids import uuid7
 from payments.models import Account, Callback, CallbackBody, Conflict, Rejection
 from payments.providers.base import (
+    Hint,
     Inbound,
     Keys,
     MalformedPayload,
@@ -21,6 +22,7 @@ from payments.providers.base import (
 )
 from payments.services.accounts import KnownAccount
 from payments.services.bodies import seal, unseal
+from payments.services.hints import take_hint
 
 LARGEST_BODY: Final = 1024 * 1024
 # A refused post is kept for a replay after mending a secret, if it is not larger than this.
@@ -51,6 +53,8 @@ DO UPDATE SET posts = payments_rejectioncount.posts + 1
 def receive(account: KnownAccount, inbound: Inbound, *, now: datetime) -> Outcome:
     """What the platform is to be told; a genuine post is stored before this returns."""
     verdict = verify(account.provider, inbound, account.keys, now=now)
+    if isinstance(verdict, Hint):
+        return _take(account, inbound, verdict, now=now)
     if isinstance(verdict, Rejected):
         refuse(account.id, inbound, verdict, now=now)
         return Outcome.REFUSED
@@ -59,12 +63,21 @@ def receive(account: KnownAccount, inbound: Inbound, *, now: datetime) -> Outcom
 
 def verify(
     provider: Provider, inbound: Inbound, keys: Keys, *, now: datetime
-) -> Verified | Rejected:
+) -> Verified | Rejected | Hint:
     """The provider's verdict, if what it calls the delivery's key is one that we can keep."""
     verdict = provider.verify(inbound, keys, now)
     if isinstance(verdict, Verified) and len(verdict.delivery_key) > _LONGEST_KEY:
         return Rejected(Reason.MALFORMED, "The delivery key is too long.")
     return verdict
+
+
+def _take(account: KnownAccount, inbound: Inbound, hint: Hint, *, now: datetime) -> Outcome:
+    """A hint is no fact: it is a reason to ask the platform, unless there are too many of them."""
+    refusal = take_hint(account, hint, now=now)
+    if refusal is None:
+        return Outcome.ACCEPTED
+    refuse(account.id, inbound, refusal, now=now)
+    return Outcome.REFUSED
 
 
 def store(

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from kit.work import release
 from payments.models import Callback, Rejection
-from payments.providers.base import Outcome, Rejected
+from payments.providers.base import Outcome, Verified
 from payments.services.accounts import forget_accounts, known_accounts
 from payments.services.bodies import unseal
 from payments.services.receive import store, verify
@@ -40,6 +40,6 @@ def _verify_again(rejection: Rejection) -> Outcome:
     account = known_accounts([rejection.account_id])[rejection.account_id]
     inbound = unseal(rejection.sealed)
     verdict = verify(account.provider, inbound, account.keys, now=rejection.received_at)
-    if isinstance(verdict, Rejected):
-        return Outcome.REFUSED
+    if not isinstance(verdict, Verified):
+        return Outcome.REFUSED  # A hint comes again by itself, or staff ask the platform.
     return store(account, inbound, verdict, now=rejection.received_at)
