@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +34,15 @@ class Account(models.Model):
         help_text=_("Payments that name no store of their own belong to this one."),
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
+    order_wait_seconds = models.PositiveIntegerField(
+        _("wait for the order (seconds)"),
+        default=0,
+        validators=[MaxValueValidator(86_400)],
+        help_text=_(
+            "Payments with an order number wait so long for the order that your shop sends by API,"
+            " so that earning rules see what was bought. 0: they earn at once."
+        ),
+    )
     refused = models.PositiveBigIntegerField(_("refused posts"), default=0, editable=False)
 
     class Meta:

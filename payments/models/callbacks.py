@@ -55,11 +55,17 @@ class CallbackBody(models.Model):
 
 
 class Conflict(Fact):
-    """The same delivery key came again with another body. The first one counts; staff look."""
+    """The same delivery key came again with another body. The first one counts; staff look.
+
+    Its bytes are kept as long as those of callbacks, and of the first few of each callback only.
+    """
+
+    MOST_KEPT = 20
+    exempt = (*Fact.exempt, "sealed")
 
     callback = models.ForeignKey(Callback, models.PROTECT, verbose_name=_("callback"))
     body_hash = models.BinaryField(max_length=32)
-    sealed = models.BinaryField()
+    sealed = models.BinaryField(null=True)
     received_at = models.DateTimeField(_("received at"))
 
     class Meta:

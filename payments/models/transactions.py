@@ -15,6 +15,7 @@ from members.models import Member, Store
 from payments.models.accounts import Account
 from payments.models.callbacks import Callback
 from payments.models.catalogue import Product
+from payments.models.orders import Order
 from payments.models.rates import Rate
 
 
@@ -75,6 +76,16 @@ class Transaction(Fact, Work):
         related_name="corrections",
         verbose_name=_("original payment"),
     )
+    order = models.ForeignKey(
+        Order,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="payments",
+        verbose_name=_("order"),
+        help_text=_("Of a payment: the order that it pays, or a part of it."),
+    )
     member = models.ForeignKey(
         Member,
         models.PROTECT,
@@ -122,11 +133,29 @@ class Transaction(Fact, Work):
         blank=True,
         help_text=_("The platform's fee, in the settlement currency."),
     )
+    is_outside = models.BooleanField(
+        _("paid back another way"),
+        default=False,
+        help_text=_("In cash, say: no total that the platform reports contains it."),
+    )
+    confirms = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="confirmed_by",
+        verbose_name=_("confirms"),
+        help_text=_("What staff had entered already: the two are one, and count once."),
+    )
 
     class Meta:
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
-        permissions = [("link_transaction", _("Can link a transaction to a member"))]
+        permissions = [
+            ("link_transaction", _("Can link a transaction to a member")),
+            ("refund_transaction", _("Can enter refunds and chargebacks")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "payment_ref", "kind", "effect_ref"], name="effect_once"
@@ -146,6 +175,16 @@ class Transaction(Fact, Work):
                 fields=["original"],
                 condition=Q(original__isnull=False),
                 name="transaction_of_original",
+            ),
+            models.Index(
+                fields=["order"],
+                condition=Q(order__isnull=False),
+                name="transaction_of_order",
+            ),
+            models.Index(
+                fields=["order_ref"],
+                condition=~Q(order_ref=""),
+                name="transaction_of_order_number",
             ),
             GinIndex(
                 fields=["clues"], condition=Q(member__isnull=True), name="transaction_unmatched"
