@@ -1,13 +1,17 @@
 """Checks of what staff type into settings, for the `clean` of models."""
 
 from collections.abc import Callable
+from functools import cache
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
 from kit.money import known_currencies
+
+_NO_COUNTRIES = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
 
 
 def check_columns(row: models.Model, **checks: Callable[[str], None]) -> None:
@@ -38,3 +42,19 @@ def check_zone(name: str) -> None:
             _("“%(value)s” is not a time zone. Write it as in Asia/Hong_Kong."),
             params={"value": name},
         ) from problem
+
+
+@cache
+def known_countries() -> frozenset[str]:
+    """Every ISO 3166-1 alpha-2 code that CLDR knows."""
+    names = Locale("en").territories
+    return frozenset(code for code in names if len(code) == 2 and code.isalpha()) - _NO_COUNTRIES
+
+
+def check_country(code: str) -> None:
+    """An empty one is not known, and that is fine."""
+    if code and code not in known_countries():
+        raise ValidationError(
+            _("“%(value)s” is not a country. Write its two letters, as in HK."),
+            params={"value": code},
+        )

@@ -2,10 +2,11 @@
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kit.checking import check_columns, check_currency, check_zone
+from kit.checking import check_columns, check_country, check_currency, check_zone, known_countries
 from kit.names import Named
 
 LANGUAGES = [("zh-hant", "繁體中文"), ("zh-hans", "简体中文"), ("en", "English")]
@@ -53,6 +54,15 @@ class Programme(Named):
     tier_kept_days = models.PositiveSmallIntegerField(
         _("a tier is kept for at least (days)"), default=90
     )
+    bodies_kept_months = models.PositiveSmallIntegerField(
+        _("content of callbacks is kept for (months)"),
+        default=13,
+        validators=[MinValueValidator(2), MaxValueValidator(120)],
+        help_text=_(
+            "What platforms sent holds personal data. Older content is deleted, month by month; "
+            "transactions and points stay. At least 2: chargebacks come late."
+        ),
+    )
     sender_address = models.CharField(
         _("sender's postal address"),
         max_length=200,
@@ -85,6 +95,13 @@ class Region(Named):
     currency = models.CharField(_("currency"), max_length=3)
     zone = models.CharField(_("time zone"), max_length=64)
     language = models.CharField(_("language"), max_length=10, choices=LANGUAGES)
+    country = models.CharField(
+        _("country"),
+        max_length=2,
+        blank=True,
+        default="",
+        help_text=_("ISO 3166, as in HK or CN. Empty: the code of the region, if it is one."),
+    )
 
     class Meta:
         verbose_name = _("region")
@@ -92,7 +109,12 @@ class Region(Named):
         ordering = ["code"]
 
     def clean(self) -> None:
-        check_columns(self, currency=check_currency, zone=check_zone)
+        check_columns(self, currency=check_currency, zone=check_zone, country=check_country)
+
+    @property
+    def country_code(self) -> str:
+        """Its country; empty if it is not known."""
+        return self.country or (self.code if self.code in known_countries() else "")
 
 
 class Store(Named):

@@ -80,9 +80,7 @@ class Product(Named):
         verbose_name_plural = _("products")
         ordering = ["sku"]
         indexes = [
-            models.Index(
-                fields=["barcode"], condition=~Q(barcode=""), name="product_by_barcode"
-            ),
+            models.Index(fields=["barcode"], condition=~Q(barcode=""), name="product_by_barcode"),
             models.Index(fields=["brand"], condition=~Q(brand=""), name="product_by_brand"),
         ]
         constraints = [
