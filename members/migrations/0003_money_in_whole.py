@@ -69,6 +69,17 @@ class Migration(migrations.Migration):
                 verbose_name="content of callbacks is kept for (months)",
             ),
         ),
+        migrations.AddField(
+            model_name="region",
+            name="country",
+            field=models.CharField(
+                blank=True,
+                default="",
+                help_text="ISO 3166, as in HK or CN. Empty: the code of the region, if it is one.",
+                max_length=2,
+                verbose_name="country",
+            ),
+        ),
         migrations.AlterField(
             model_name="apikey",
             name="scopes",
