@@ -1,6 +1,7 @@
 """Who: the merchant's programme, its regions and stores, its members, and what befell them."""
 
 from members.models.access import ApiCall, ApiKey, ApiRate
+from members.models.hours import Closure, OpeningHours
 from members.models.people import Identity, Member, new_member_code
 from members.models.programme import LANGUAGES, Programme, Region, Store, default_languages
 from members.models.staff import StaffScope
@@ -11,10 +12,12 @@ __all__ = [
     "ApiCall",
     "ApiKey",
     "ApiRate",
+    "Closure",
     "Consent",
     "Event",
     "Identity",
     "Member",
+    "OpeningHours",
     "Programme",
     "Region",
     "StaffScope",

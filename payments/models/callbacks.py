@@ -67,6 +67,7 @@ class Conflict(Fact):
     body_hash = models.BinaryField(max_length=32)
     sealed = models.BinaryField(null=True)
     received_at = models.DateTimeField(_("received at"))
+    pruned_at = models.DateTimeField(_("content deleted at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("conflict")

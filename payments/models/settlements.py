@@ -15,8 +15,8 @@ from payments.models.transactions import Transaction
 class Settlement(Fact, Work):
     """One file of a platform, taken in once. Its rows are kept, not its bytes.
 
-    It is due until it was compared with our transactions. A file of the wrong account is withdrawn:
-    its rows count no longer, and it may come again.
+    It is due until it was compared with our transactions. A file of the wrong account is
+    withdrawn: its rows count no longer, and it may come again.
     """
 
     exempt = (*Fact.exempt, "compared_at")
