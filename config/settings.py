@@ -36,6 +36,11 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # The address under which payment platforms and members reach us; signed by some platforms.
 PUBLIC_URL = env("PUBLIC_URL", default=f"http://localhost:{env.int('PORT', default=8000)}")
 
+# Whom we call: kit/addresses.py.
+OUTWARD_PRIVATE_HOSTS = env.list("OUTWARD_PRIVATE_HOSTS", default=[])
+OUTWARD_PORTS = [int(port) for port in env.list("OUTWARD_PORTS", default=["443", "8443"])]
+OUTWARD_CA_FILE = env("OUTWARD_CA_FILE", default="")
+
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
@@ -188,10 +193,11 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "kit.http.problem_response",
-    # For each key and web process; a busy till sends one request in some seconds.
-    "DEFAULT_THROTTLE_RATES": {"api_key": env("API_RATE", default="1200/min")},
     "UNAUTHENTICATED_USER": None,
 }
+# For each key that has no number of its own; a busy till sends one request in some seconds.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=1200)
+API_FAILURES_PER_MINUTE = 30  # Wrong keys from one address.
 SPECTACULAR_SETTINGS = {
     "TITLE": "Regulars API",
     "VERSION": "1",
