@@ -56,6 +56,7 @@ class Sheet:
     encoding: str = ""
     tab: str = ""
     tabs_left_out: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()  # What stands above the header, each row as one line.
 
 
 def read_sheet(content: bytes, *, known_words: Collection[str], encoding: str = "") -> Sheet:
@@ -95,8 +96,8 @@ def _read_csv(content: bytes, known_words: Collection[str], encoding: str) -> Sh
     if "\0" in text:
         raise BrokenSheet(_not_a_sheet())
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    headers, rows = _table(_csv_rows(reader), known_words)
-    return Sheet(headers, rows, encoding=used)
+    headers, rows, above = _table(_csv_rows(reader), known_words)
+    return Sheet(headers, rows, encoding=used, above=above)
 
 
 def _csv_rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, tuple[Cell, ...]]]:
@@ -133,14 +134,15 @@ def _read_xlsx(content: bytes, known_words: Collection[str]) -> Sheet:
         name, found = next(((name, tab) for name, tab in tables if tab.height), ("", None))
         if found is None:
             raise BrokenSheet(_("The workbook has no sheet with rows in it."))
-        headers, rows = _table(_xlsx_rows(found), known_words)
+        headers, rows, above = _table(_xlsx_rows(found), known_words)
     except PasswordError as problem:
         raise BrokenSheet(_("The workbook has a password. Save it without one.")) from problem
     except (CalamineError, OSError, ValueError) as problem:
         if isinstance(problem, BrokenSheet):
             raise
         raise BrokenSheet(_not_a_sheet()) from problem
-    return Sheet(headers, rows, tab=name, tabs_left_out=tuple(tab for tab in tabs if tab != name))
+    left_out = tuple(tab for tab in tabs if tab != name)
+    return Sheet(headers, rows, tab=name, tabs_left_out=left_out, above=above)
 
 
 def _xlsx_rows(tab: CalamineSheet) -> Iterator[tuple[int, tuple[Cell, ...]]]:
@@ -200,8 +202,8 @@ def _refuse_far_cells(chunk: bytes) -> None:
 
 def _table(
     numbered: Iterator[tuple[int, tuple[Cell, ...]]], known_words: Collection[str]
-) -> tuple[tuple[str, ...], list[tuple[int, tuple[Cell, ...]]]]:
-    """Header and rows: blank rows left out, titles above the header skipped."""
+) -> tuple[tuple[str, ...], list[tuple[int, tuple[Cell, ...]]], tuple[str, ...]]:
+    """Header, rows below it without blank ones, and what stands above it."""
     rows: list[tuple[int, tuple[Cell, ...]]] = []
     for number, row in numbered:
         if any(cell not in (None, "") for cell in row):
@@ -218,7 +220,10 @@ def _table(
         raise BrokenSheet(_too_many_rows())
     if len(rows) == at + 1:
         raise BrokenSheet(_("The file has a header but no rows below it."))
-    return headers, rows[at + 1 :]
+    above = tuple(
+        " ".join(str(cell) for cell in row if cell not in (None, "")) for _number, row in rows[:at]
+    )
+    return headers, rows[at + 1 :], above
 
 
 def _header_at(rows: Sequence[tuple[int, tuple[Cell, ...]]], known_words: Collection[str]) -> int:
