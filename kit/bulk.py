@@ -1,7 +1,7 @@
 """Many rows in one statement, where Django's own way costs more than the database does."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from django.contrib.postgres.fields import ArrayField
@@ -12,6 +12,13 @@ from django.db.models import BooleanField, F, Func, Value
 Column: TypeAlias = models.Field[Any, Any]
 # How a value of a column is written as PostgreSQL's text; None is NULL.
 Writer: TypeAlias = Callable[[Any], str | None]
+
+
+def fetch_all(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a query that is asked so often that composing it would cost more than it."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
 
 
 def insert_many(rows: Sequence[models.Model]) -> None:

@@ -11,7 +11,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from kit.bulk import is_any_of
+from kit.bulk import fetch_all
 from kit.crypto import blind_index
 from kit.ids import normal_code
 from members.identity_kinds import EMAIL, PHONE, kind_label
@@ -146,8 +146,9 @@ def members_by_clue(clues: Iterable[str]) -> dict[str, UUID]:
     if not wanted:
         return {}
     hashes = {clue.partition(":")[2] for clue in wanted}
-    rows = Identity.objects.filter(is_any_of("hash", hashes)).values_list(
-        "kind", "hash", "member_id"
+    rows = fetch_all(
+        "SELECT kind, hash, member_id FROM members_identity WHERE hash = ANY(%s::text[])",
+        [list(hashes)],
     )
     found = {f"{kind}:{digest}": member_id for kind, digest, member_id in rows}
     return {clue: found[clue] for clue in wanted & found.keys()}
@@ -159,7 +160,10 @@ def members_by_code(codes: Iterable[str]) -> dict[str, UUID]:
     if not normal:
         return {}
     rows = dict(
-        Member.objects.filter(is_any_of("code", set(normal.values()))).values_list("code", "pk")
+        fetch_all(
+            "SELECT code, id FROM members_member WHERE code = ANY(%s::text[])",
+            [list(set(normal.values()))],
+        )
     )
     return {code: rows[wanted] for code, wanted in normal.items() if wanted in rows}
 

@@ -54,9 +54,9 @@ def rule_on(case: Case, docket: Docket) -> Ruling:
 
 def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
     facts = facts_of(case, docket)
-    versions = versions_at(docket.versions, case.payment.occurred_at)
+    versions = versions_at(docket.shop.versions, case.payment.occurred_at)
     rate = case.rate.rate if case.rate else Decimal(1)
-    day = local_day(case.payment.occurred_at, docket.zone)
+    day = local_day(case.payment.occurred_at, docket.shop.zone)
     frozen: dict[str, Any] = {
         "facts": freeze(_asked_about(facts, versions)),
         "verdicts": _verdicts_on_private_facts(facts, versions, docket),
@@ -70,7 +70,7 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
         # Where the goods were filed then; staff may file them elsewhere before a refund.
         frozen["categories"] = docket.categories_of_goods[case.payment.pk]
     earning = _earn(case, docket, frozen, money=case.payment.money, corrections=[])
-    spend = reporting(case.payment.money, rate, docket.programme.currency).amount
+    spend = reporting(case.payment.money, rate, docket.shop.currency).amount
     if (
         earning.points > _MOST_POINTS
         or case.standing.balance + earning.points > _LARGEST_BALANCE
@@ -114,7 +114,7 @@ def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
     )
     change = earned_after.points - case.net
     forgiven = _forgiven(case, change)
-    rate, currency = Decimal(frozen["rate"]), docket.programme.currency
+    rate, currency = Decimal(frozen["rate"]), docket.shop.currency
     spend = reporting(after, rate, currency) - reporting(before, rate, currency)
     award = Award(
         transaction=case.row,
@@ -162,7 +162,7 @@ def _earn(
     if "amount" in facts:
         facts["amount"] = money
     candidates = []
-    for version in (docket.versions_by_id[number] for number in frozen["rules"]):
+    for version in (docket.shop.versions_by_id[number] for number in frozen["rules"]):
         terms = version.terms
         refusal = _refusal(version, facts, frozen["verdicts"], docket)
         candidates.append(Candidate(terms, refusal, frozen["caps"].get(str(terms.rule))))
@@ -170,7 +170,7 @@ def _earn(
         amount=money.amount,
         currency=money.currency,
         reporting_rate=Decimal(frozen["rate"]),
-        reporting_currency=docket.programme.currency,
+        reporting_currency=docket.shop.currency,
         categories=_categories_left(case.payment, corrections, money.amount, docket),
         multiplier=Decimal(frozen["multiplier"]),
     )
@@ -202,7 +202,7 @@ def _refusal(
         return None if kept is True else kept
     if not version.condition.children:
         return None
-    verdict = matches(version.condition, facts, PAYMENT, now=docket.now, zone=docket.zone)
+    verdict = matches(version.condition, facts, PAYMENT, now=docket.now, zone=docket.shop.zone)
     if verdict.is_match:
         return None
     return {"reason": "condition", "failed": [leaf.as_json() for leaf in verdict.failed]}

@@ -16,10 +16,9 @@ from kit.money import Money
 from loyalty.conditions import payment_facts, standing_facts
 from loyalty.models import Award, CapUse, LotUse, Standing, Transfer
 from loyalty.rules.periods import local_day
-from loyalty.services.rules import Version, all_versions, by_id
+from loyalty.services.shop import Shop, shop_now
 from members.conditions import member_facts
-from members.models import Programme, Region, Store
-from payments.models import Category, Line, Rate, Transaction
+from payments.models import Line, Rate, Transaction
 from payments.services.rates import rates_on
 
 Kind = Transaction.Kind
@@ -64,66 +63,62 @@ class Case:
 class Docket:
     """The cases of one round, with what they share."""
 
-    programme: Programme
+    shop: Shop
     now: datetime
     cases: list[Case]
-    versions: list[Version]
-    versions_by_id: Mapping[str, Version]
     amounts_by_category: Mapping[UUID, Mapping[str, Decimal]]
     line_totals: Mapping[UUID, Decimal]
     categories_of_goods: Mapping[UUID, Mapping[str, Sequence[str]]]  # By transaction and product.
     cap_uses: dict[tuple[UUID, int, Any], CapUse]
 
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.programme.zone)
 
-
-def gather(rows: Sequence[Transaction], *, now: datetime) -> Docket:
+def gather(
+    rows: Sequence[Transaction], standings: Mapping[UUID, Standing], *, now: datetime
+) -> Docket:
     """The round's cases; `rows` hold at most one fact of each member, all locked."""
-    programme = Programme.current()
-    cases = _open_cases(rows)
-    _pin_rates(cases, programme)
+    shop = shop_now()
+    _place(rows, shop)
+    tiers = {tier.pk: tier for tier in shop.tiers}
+    for standing in standings.values():
+        standing.tier = tiers[standing.tier_id] if standing.tier_id else None
+    cases = [
+        Case(row=row, payment=row.original or row, standing=standings[row.member_id])
+        for row in rows
+        if row.member_id is not None
+    ]
+    _pin_rates(cases, shop)
     _recall_awards(cases)
-    amounts, totals, goods = _amounts_by_category(cases)
-    versions = all_versions()
+    amounts, totals, goods = _amounts_by_category(cases, shop)
     return Docket(
-        programme=programme,
+        shop=shop,
         now=now,
         cases=cases,
-        versions=versions,
-        versions_by_id=by_id(versions),
         amounts_by_category=amounts,
         line_totals=totals,
         categories_of_goods=goods,
-        cap_uses=_cap_uses(cases, versions, ZoneInfo(programme.zone)),
+        cap_uses=_cap_uses(cases, shop),
     )
 
 
-def place(rows: Sequence[Transaction]) -> None:
+def _place(rows: Sequence[Transaction], shop: Shop) -> None:
     """Give payments and their members their stores and regions: there are few of them, and a join
     would make each anew for every row."""
-    members = [row.member for row in rows if row.member is not None]
-    regions = Region.objects.in_bulk()
-    wanted = {row.store_id for row in rows} | {member.home_store_id for member in members}
-    stores = Store.objects.in_bulk([pk for pk in wanted if pk is not None])
-    for store in stores.values():
-        store.region = regions[store.region_id]
     for row in rows:
-        row.store = stores[row.store_id] if row.store_id else None
-    for member in members:
-        member.region = regions[member.region_id]
-        member.home_store = stores[member.home_store_id] if member.home_store_id else None
+        row.store = shop.stores[row.store_id] if row.store_id else None
+        if (member := row.member) is not None:
+            member.region = shop.regions[member.region_id]
+            home = member.home_store_id
+            member.home_store = shop.stores[home] if home else None
 
 
 def facts_of(case: Case, docket: Docket) -> dict[str, Any]:
     """What rules may ask about a payment, at the moment of settling it."""
     payment, standing = case.payment, case.standing
     assert payment.member is not None
-    zone = ZoneInfo(payment.store.region.zone) if payment.store else docket.zone
+    zone = ZoneInfo(payment.store.region.zone) if payment.store else docket.shop.zone
     return {
         **member_facts(payment.member),
-        **standing_facts(standing, currency=docket.programme.currency),
+        **standing_facts(standing, currency=docket.shop.currency),
         **payment_facts(
             payment.money,
             shop_time=payment.occurred_at.astimezone(zone),
@@ -135,22 +130,10 @@ def facts_of(case: Case, docket: Docket) -> dict[str, Any]:
     }
 
 
-def _open_cases(rows: Sequence[Transaction]) -> list[Case]:
-    found = Standing.objects.filter(is_any_of("pk", [row.member_id for row in rows]))
-    standings = {standing.pk: standing for standing in found.select_related("tier")}
-    return [
-        Case(row=row, payment=row.original or row, standing=standings[row.member_id])
-        for row in rows
-        if row.member_id is not None
-    ]
-
-
-def _pin_rates(cases: Iterable[Case], programme: Programme) -> None:
+def _pin_rates(cases: Iterable[Case], shop: Shop) -> None:
     """A payment takes the rate of its day, for good; what is taken back uses the payment's."""
-    zone = ZoneInfo(programme.zone)
-    foreign = [
-        case for case in cases if case.is_payment and case.row.currency != programme.currency
-    ]
+    zone = shop.zone
+    foreign = [case for case in cases if case.is_payment and case.row.currency != shop.currency]
     rates = rates_on((c.row.currency, local_day(c.row.occurred_at, zone)) for c in foreign)
     for case in foreign:
         case.rate = rates.get((case.row.currency, local_day(case.row.occurred_at, zone)))
@@ -181,7 +164,7 @@ def _recall_awards(cases: Iterable[Case]) -> None:
 
 
 def _amounts_by_category(
-    cases: Iterable[Case],
+    cases: Iterable[Case], shop: Shop
 ) -> tuple[
     Mapping[UUID, Mapping[str, Decimal]],
     Mapping[UUID, Decimal],
@@ -194,18 +177,15 @@ def _amounts_by_category(
         for case in cases
         for row in (case.payment, case.row, *case.earlier)
     }
-    lines = list(
-        Line.objects.filter(is_any_of("transaction_id", then)).values_list(
-            "transaction_id", "product_id", "product__category_id", "amount"
-        )
+    lines = Line.objects.filter(is_any_of("transaction_id", then)).values_list(
+        "transaction_id", "product_id", "product__category_id", "amount"
     )
-    ancestors = _ancestors() if lines else {}
     amounts: dict[UUID, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     totals: dict[UUID, Decimal] = defaultdict(Decimal)
     goods: dict[UUID, dict[str, Sequence[str]]] = defaultdict(dict)
     for transaction_id, product_id, category_id, amount in lines:
         totals[transaction_id] += amount
-        now = ancestors.get(category_id, ())
+        now = shop.ancestors.get(category_id, ())
         codes = then[transaction_id].get(str(product_id), now)
         goods[transaction_id][str(product_id)] = codes
         for code in codes:
@@ -213,30 +193,13 @@ def _amounts_by_category(
     return amounts, totals, goods
 
 
-def _ancestors() -> dict[int | None, tuple[str, ...]]:
-    """For each category its own code and those above it."""
-    rows = {
-        pk: (code, parent)
-        for pk, code, parent in Category.objects.values_list("pk", "code", "parent_id")
+def _cap_uses(cases: Iterable[Case], shop: Shop) -> dict[tuple[UUID, int, Any], CapUse]:
+    capped = {
+        version.terms.rule for version in shop.versions if version.terms.cap_per_day is not None
     }
-    found: dict[int | None, tuple[str, ...]] = {}
-    for pk in rows:
-        codes: list[str] = []
-        at: int | None = pk
-        while at is not None and rows[at][0] not in codes:
-            codes.append(rows[at][0])
-            at = rows[at][1]
-        found[pk] = tuple(codes)
-    return found
-
-
-def _cap_uses(
-    cases: Iterable[Case], versions: Iterable[Version], zone: ZoneInfo
-) -> dict[tuple[UUID, int, Any], CapUse]:
-    capped = {version.terms.rule for version in versions if version.terms.cap_per_day is not None}
     if not capped:
         return {}
-    days = {local_day(case.payment.occurred_at, zone) for case in cases}
+    days = {local_day(case.payment.occurred_at, shop.zone) for case in cases}
     rows = CapUse.objects.filter(
         member_id__in=[case.standing.pk for case in cases], rule_id__in=capped, on__in=days
     )

@@ -1,7 +1,7 @@
 """Expiry: what is left in a lot lapses at its end, once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -30,21 +30,19 @@ def expire_lots(*, now: datetime) -> int:
                 ]
             )
             locked = Standing.objects.filter(pk__in=members).order_by("pk")
-            held = list(
-                locked.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True)
-            )
+            held = list(locked.select_for_update(no_key=True, of=("self",)))
             if not held:
                 return total
             total += expire_for(held, now=now)
 
 
-def expire_for(member_ids: Iterable[UUID], *, now: datetime) -> int:
-    """The same for members whose standings the caller has locked: one transfer for each lot."""
-    wanted = list(member_ids)
-    if not wanted:
+def expire_for(held: Iterable[Standing], *, now: datetime) -> int:
+    """The same for standings that the caller has locked: one transfer for each lot."""
+    standings = {standing.pk: standing for standing in held}
+    if not standings:
         return 0
     lots = list(
-        Lot.objects.filter(account_id__in=wanted, closed_at=None, expires_at__lte=now)
+        Lot.objects.filter(account_id__in=standings, closed_at=None, expires_at__lte=now)
         .annotate(left=F("points") - Coalesce(Sum("uses__points"), 0))
         .order_by("expires_at", "id")
     )
@@ -68,18 +66,17 @@ def expire_for(member_ids: Iterable[UUID], *, now: datetime) -> int:
     for lot in lots:
         lot.closed_at = now
     update_many(lots, ["closed_at"])
-    _lower_balances(transfers)
+    _lower_balances(transfers, standings)
     return sum(transfer.points for transfer in transfers)
 
 
-def _lower_balances(transfers: Sequence[Transfer]) -> None:
+def _lower_balances(transfers: Sequence[Transfer], standings: Mapping[UUID, Standing]) -> None:
     points: defaultdict[UUID, int] = defaultdict(int)
     for transfer in transfers:
         points[transfer.debit_id] += transfer.points
-    standings = list(Standing.objects.filter(pk__in=points))
-    for standing in standings:
-        standing.balance -= points[standing.pk]
-    update_many(standings, ["balance"])
+    for member_id, lapsed in points.items():
+        standings[member_id].balance -= lapsed
+    update_many([standings[member_id] for member_id in points], ["balance"])
     first = {transfer.debit_id: transfer for transfer in reversed(transfers)}
     record_events(
         Event(

@@ -93,6 +93,8 @@ class _Batch:
 def open_accounts(member_ids: Iterable[UUID]) -> None:
     """An account and a standing for members who have none. It may race; both then agree."""
     wanted = set(member_ids)
+    if not wanted:
+        return
     known = Standing.objects.filter(is_any_of("pk", wanted)).values_list("pk", flat=True)
     missing = wanted - set(known)
     if missing:

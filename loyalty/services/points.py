@@ -32,8 +32,7 @@ def adjust_points(
     with transaction.atomic():
         open_accounts([member.pk])
         standing = Standing.objects.select_for_update(no_key=True).get(pk=member.pk)
-        expire_for([member.pk], now=now)
-        standing.refresh_from_db(fields=["balance"])
+        expire_for([standing], now=now)
         if points < 0 and standing.balance + points < 0:
             raise CannotAdjust(
                 _("The member has %(balance)d points; no more than that can be taken.")

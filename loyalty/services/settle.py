@@ -9,20 +9,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from kit.bulk import insert_many, is_any_of, update_many
 from kit.drain import Queue, drain
-from kit.work import IS_DUE, IS_PARKED, REPAIR, hold_keys, note_failure
+from kit.work import IS_DUE, REPAIR, hold_keys, note_failure
 from loyalty.models import Award, Standing, Transfer
 from loyalty.rules.periods import lapse_instant, local_day
 from loyalty.services.awards import CannotRule, Ruling, rule_on
-from loyalty.services.cases import Case, Docket, gather, place
+from loyalty.services.cases import Case, Docket, gather
 from loyalty.services.expire import expire_for
 from loyalty.services.ledger import Posting, open_accounts, post
-from loyalty.services.tiers import reckon_spend, upgrade
+from loyalty.services.tiers import add_spend, upgrade
 from members.models import Event
 from members.services import record_events
 from payments.models import Transaction
@@ -36,30 +36,30 @@ _ROWS_PER_MEMBER: Final = 4
 
 def settle_members(*, now: datetime, limit: int) -> int:
     due = _candidates(limit, now)
-    candidates = set(due)
+    candidates = {member_id for member_id, _standing in due}
     if not candidates:
         return 0
     # Outside of the batch: an account that a batch has not committed yet would hold up the others.
-    open_accounts(candidates)
+    open_accounts(member_id for member_id, standing in due if standing is None)
     # If nobody has two due facts, there is nothing for a second round to find.
     rounds = _ROUNDS if len(due) > len(candidates) else 1
     return drain(_queue_of(candidates, rounds), now=now, limit=limit)
 
 
-def _candidates(limit: int, now: datetime) -> list[UUID]:
-    rows = _due(now).order_by("due_at").values_list("member_id", flat=True)
-    return [pk for pk in rows[: limit * _ROWS_PER_MEMBER] if pk is not None]
+def _candidates(limit: int, now: datetime) -> list[tuple[UUID, UUID | None]]:
+    """Members with due facts, once for each fact, and the key of their standing, if any."""
+    rows = _due(now).order_by("due_at").values_list("member_id", "member__standing__pk")
+    return [(pk, standing) for pk, standing in rows[: limit * _ROWS_PER_MEMBER] if pk is not None]
 
 
-def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
-    return _lock(keys, len(keys))
+def _reclaim(keys: Sequence[Standing], now: datetime) -> Sequence[Standing]:
+    return _lock([standing.pk for standing in keys], len(keys))
 
 
-def _lock(member_ids: Iterable[UUID], limit: int) -> list[UUID]:
+def _lock(member_ids: Iterable[UUID], limit: int) -> list[Standing]:
     """Standing, never Member: a lock there would block every insert that names the member."""
     rows = Standing.objects.filter(is_any_of("pk", member_ids)).order_by("pk")
-    locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return list(locked.values_list("pk", flat=True)[:limit])
+    return list(rows.select_for_update(skip_locked=True, no_key=True, of=("self",))[:limit])
 
 
 def _due(now: datetime) -> QuerySet[Transaction]:
@@ -67,10 +67,12 @@ def _due(now: datetime) -> QuerySet[Transaction]:
     return Transaction.objects.filter(IS_DUE, in_order, due_at__lte=now, member__isnull=False)
 
 
-def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
+def _settle_round(held: Sequence[Standing], now: datetime) -> int:
+    """`held` are locked, so they stay true from one round to the next."""
+    standings = {standing.pk: standing for standing in held}
     rows = list(
         _due(now)
-        .filter(is_any_of("member_id", member_ids))
+        .filter(is_any_of("member_id", standings))
         .order_by("member_id", "due_at", "id")
         .distinct("member_id")
         .select_related("original", "member")
@@ -78,11 +80,10 @@ def _settle_round(member_ids: Sequence[UUID], now: datetime) -> int:
     )
     if not rows:
         return 0
-    place(rows)
     # What lapsed by now is gone before anything is taken, whether or not the hourly job has run.
-    taken = [row for row in rows if row.kind != Transaction.Kind.PAYMENT]
-    expire_for([row.member_id for row in taken if row.member_id], now=now)
-    docket = gather(rows, now=now)
+    taken = {row.member_id for row in rows if row.kind != Transaction.Kind.PAYMENT}
+    expire_for([standings[pk] for pk in taken if pk is not None], now=now)
+    docket = gather(rows, standings, now=now)
     docket.cases = _park_those_that_wait(docket)
     _book(_rule(docket), docket)
     return len(rows)
@@ -116,7 +117,7 @@ def _rule(docket: Docket) -> list[Ruling]:
 
 
 def _wait_for_rates(docket: Docket, waiting: list[Transaction]) -> None:
-    currency = docket.programme.currency
+    currency = docket.shop.currency
     lacking = [
         case
         for case in docket.cases
@@ -124,7 +125,7 @@ def _wait_for_rates(docket: Docket, waiting: list[Transaction]) -> None:
     ]
     if not lacking:
         return
-    days = {case.row.pk: local_day(case.row.occurred_at, docket.zone) for case in lacking}
+    days = {case.row.pk: local_day(case.row.occurred_at, docket.shop.zone) for case in lacking}
     # Whoever enters a rate holds the same lock: look once more, so that none waits in vain.
     hold_keys([f"rate:{case.row.currency}" for case in lacking])
     rates = rates_on((case.row.currency, days[case.row.pk]) for case in lacking)
@@ -142,8 +143,8 @@ def _book(rulings: Sequence[Ruling], docket: Docket) -> None:
     post([_posting(r, docket) for r in rulings if r.give], standings, now=now)
     for ruling in rulings:
         _count_payment(ruling.case)
-    reckon_spend(list(standings.values()), docket.programme, now=now)
-    upgrade(list(standings.values()), causes=_causes(rulings), now=now)
+    add_spend([(ruling.case.standing, ruling.award) for ruling in rulings], docket.shop, now=now)
+    upgrade(list(standings.values()), docket.shop.tiers, causes=_causes(rulings), now=now)
     update_many(list(standings.values()), _STANDING_FIELDS)
     _save_caps(docket)
     record_events(_event(ruling, now=now) for ruling in rulings)
@@ -163,13 +164,13 @@ _STANDING_FIELDS: Final = (
 
 
 def _posting(ruling: Ruling, docket: Docket) -> Posting:
-    case, programme = ruling.case, docket.programme
+    case, programme = ruling.case, docket.shop.programme
     if ruling.give < 0:
         kind, expires_at = Transfer.Kind.TAKE_BACK, None
     else:
         kind = Transfer.Kind.EARN if case.is_payment else Transfer.Kind.GIVE_BACK
         expires_at = lapse_instant(
-            docket.now, months=programme.points_valid_months, zone=ZoneInfo(programme.zone)
+            docket.now, months=programme.points_valid_months, zone=docket.shop.zone
         )
     return Posting(
         member_id=case.standing.pk,
@@ -229,6 +230,12 @@ def _event(ruling: Ruling, *, now: datetime) -> Event:
     )
 
 
+_RELEASE: Final = """
+UPDATE payments_transaction SET waiting_for = ''
+WHERE waiting_for <> '' AND waiting_for = ANY(%s::text[])
+"""
+
+
 def _finish(rulings: Sequence[Ruling]) -> None:
     """The facts are done; corrections that waited for these awards are due."""
     for ruling in rulings:
@@ -241,20 +248,21 @@ def _finish(rulings: Sequence[Ruling]) -> None:
         ["due_at", "error", "attempts", "rate", "reporting_amount"],
     )
     awaited = [f"award:{ruling.case.row.pk}" for ruling in rulings if ruling.case.is_payment]
-    Transaction.objects.filter(IS_PARKED, is_any_of("waiting_for", awaited)).update(waiting_for="")
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, [awaited])
 
 
-def _park(member_id: UUID, error: str, tries: int) -> None:
+def _park(standing: Standing, error: str, tries: int) -> None:
     """The bad row is the oldest due one of the member: a lone key fails at its first fact."""
     oldest = (
-        Transaction.objects.filter(IS_DUE, member_id=member_id)
+        Transaction.objects.filter(IS_DUE, member_id=standing.pk)
         .order_by("due_at", "id")
         .values_list("pk", flat=True)[:1]
     )
     note_failure(Transaction.objects.filter(pk__in=list(oldest)), error, tries=tries)
 
 
-def _queue_of(candidates: set[UUID], rounds: int) -> Queue[UUID]:
+def _queue_of(candidates: set[UUID], rounds: int) -> Queue[Standing]:
     return Queue(
         name="settle",
         claim=lambda limit, _now: _lock(candidates, limit),

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from kit.bulk import is_any_of
-from kit.work import IS_PARKED, hold_keys
+from kit.bulk import fetch_all, is_any_of
+from kit.work import hold_keys
 from members.models import Store
 from members.services import clue_of, members_by_clue, members_by_code
 from payments.models import Line, Transaction
@@ -25,6 +25,16 @@ WAITING_FOR_MEMBER: Final = "member"
 _STEP: Final = timedelta(microseconds=1)
 
 EffectKey = tuple[int, str, str, str]
+
+_KNOWN: Final = """
+SELECT account_id, payment_ref, kind, effect_ref, amount, currency
+FROM payments_transaction
+WHERE account_id = ANY(%s::bigint[]) AND payment_ref = ANY(%s::text[])
+"""
+_WAITING_FOR: Final = """
+SELECT id FROM payments_transaction
+WHERE waiting_for <> '' AND waiting_for = ANY(%s::text[])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +103,7 @@ def _check(entries: Iterable[Entry]) -> None:
 def _known_effects(entries: Sequence[Entry]) -> dict[EffectKey, tuple[Decimal, str]]:
     refs = {entry.notice.payment_ref for entry in entries}
     accounts = {entry.account_id for entry in entries}
-    rows = Transaction.objects.filter(
-        is_any_of("payment_ref", refs), account_id__in=accounts
-    ).values_list("account_id", "payment_ref", "kind", "effect_ref", "amount", "currency")
+    rows = fetch_all(_KNOWN, [list(accounts), list(refs)])
     return {(a, p, k, e): (amount, currency) for a, p, k, e, amount, currency in rows}
 
 
@@ -219,20 +227,19 @@ def _release_corrections(rows: Sequence[Transaction]) -> None:
     }
     if not payments:
         return
-    waiting = list(
-        Transaction.objects.filter(IS_PARKED, is_any_of("waiting_for", payments)).order_by(
-            "received_at", "effect_ref"
-        )
-    )
+    early = [pk for (pk,) in fetch_all(_WAITING_FOR, [list(payments)])]
+    if not early:
+        return
+    found = Transaction.objects.filter(is_any_of("pk", early))
+    waiting = list(found.order_by("received_at", "effect_ref"))
     places: dict[UUID, int] = {}
     for row in waiting:
         payment = payments[row.waiting_for]
         places[payment.pk] = place = places.get(payment.pk, 0) + 1
         _attach(row, payment, place)
-    if waiting:
-        Transaction.objects.bulk_update(
-            waiting, ["original", "member", "store", "waiting_for", "due_at"]
-        )
+    Transaction.objects.bulk_update(
+        waiting, ["original", "member", "store", "waiting_for", "due_at"]
+    )
 
 
 def _record_lines(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:

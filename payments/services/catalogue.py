@@ -1,7 +1,8 @@
 """Products and categories, learnt from the lines of baskets where they are unknown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from kit.bulk import fetch_all
 from payments.models import Category, Product
 from payments.providers.base import NoticeLine
 
@@ -11,7 +12,7 @@ def learn_products(lines: Sequence[NoticeLine]) -> dict[str, int]:
     by_sku = {line.sku: line for line in lines}
     if not by_sku:
         return {}
-    known = dict(Product.objects.filter(sku__in=by_sku).values_list("sku", "pk"))
+    known = _known(by_sku)
     missing = [by_sku[sku] for sku in sorted(by_sku.keys() - known.keys())]
     if missing:
         categories = _learn_categories({line.category for line in missing} - {""})
@@ -26,8 +27,13 @@ def learn_products(lines: Sequence[NoticeLine]) -> dict[str, int]:
             ],
             ignore_conflicts=True,  # Another process may have learnt it in this moment.
         )
-        known = dict(Product.objects.filter(sku__in=by_sku).values_list("sku", "pk"))
+        known = _known(by_sku)
     return known
+
+
+def _known(skus: Iterable[str]) -> dict[str, int]:
+    statement = "SELECT sku, id FROM payments_product WHERE sku = ANY(%s::text[])"
+    return dict(fetch_all(statement, [list(skus)]))
 
 
 def _learn_categories(codes: set[str]) -> dict[str, int]:

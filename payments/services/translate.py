@@ -1,7 +1,8 @@
 """Translate: genuine posts become transactions."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -9,10 +10,10 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.expressions import RawSQL
 
-from kit.bulk import is_any_of
+from kit.bulk import fetch_all, is_any_of
 from kit.drain import Queue, drain
-from kit.work import IS_DUE, note_failure
-from payments.models import Callback, CallbackBody, Transaction
+from kit.work import note_failure
+from payments.models import Callback, Transaction
 from payments.providers.base import Ignored, MalformedPayload, Notice
 from payments.services.accounts import KnownAccount, known_accounts
 from payments.services.bodies import unseal
@@ -41,68 +42,79 @@ def translated_until(*, now: datetime) -> RawSQL:
     return RawSQL(_TRANSLATED_UNTIL, [now - _PATIENCE])  # noqa: S611 - a constant
 
 
-def _claim(limit: int, now: datetime) -> Sequence[UUID]:
-    due = Callback.objects.filter(IS_DUE, due_at__lte=now).order_by("due_at")
-    return list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """A callback with its bytes; `sealed` is None once they were pruned."""
+
+    id: UUID
+    account_id: int
+    received_at: datetime
+    sealed: bytes | None
 
 
-def _reclaim(keys: Sequence[UUID], now: datetime) -> Sequence[UUID]:
-    due = Callback.objects.filter(IS_DUE, pk__in=keys, due_at__lte=now)
-    return list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+_DUE: Final = """
+SELECT callback.id, callback.account_id, callback.received_at, body.sealed
+FROM payments_callback AS callback
+LEFT JOIN payments_callbackbody AS body
+    ON body.callback_id = callback.id AND body.received_at = callback.received_at
+WHERE callback.due_at <= %(now)s AND callback.waiting_for = '' {more}
+ORDER BY callback.due_at, callback.id
+LIMIT %(limit)s FOR UPDATE OF callback SKIP LOCKED
+"""
 
 
-def _translate(keys: Sequence[UUID], now: datetime) -> int:
+def _claim(limit: int, now: datetime) -> Sequence[_Post]:
+    rows = fetch_all(_DUE.format(more=""), {"now": now, "limit": limit})
+    return [_Post(*row) for row in rows]
+
+
+def _reclaim(keys: Sequence[_Post], now: datetime) -> Sequence[_Post]:
+    ours = _DUE.format(more="AND callback.id = ANY(%(ids)s)")
+    ids = [post.id for post in keys]
+    rows = fetch_all(ours, {"now": now, "limit": len(ids), "ids": ids})
+    return [_Post(*row) for row in rows]
+
+
+def _translate(posts: Sequence[_Post], now: datetime) -> int:
     """One batch, whatever its size, in a fixed number of queries."""
-    callbacks = list(Callback.objects.filter(is_any_of("pk", keys)).order_by("due_at", "pk"))
-    accounts = known_accounts(callback.account_id for callback in callbacks)
+    accounts = known_accounts(post.account_id for post in posts)
     entries: list[Entry] = []
     outcomes: dict[str, list[UUID]] = defaultdict(list)
-    for callback, reading in _read(callbacks, accounts):
+    for post in posts:
+        account = accounts[post.account_id]
+        reading = _read(post, account)
         if isinstance(reading, MalformedPayload):
-            _park(callback.pk, str(reading), 1)
+            _park(post, str(reading), 1)
         elif isinstance(reading, Ignored):
-            outcomes[f"ignored:{reading.reason}"].append(callback.pk)
+            outcomes[f"ignored:{reading.reason}"].append(post.id)
         else:
-            store_id = accounts[callback.account_id].store_id
-            entries += [_entry(callback, notice, store_id) for notice in reading]
-            outcomes["booked"].append(callback.pk)
+            entries += [_entry(post, notice, account.store_id) for notice in reading]
+            outcomes["booked"].append(post.id)
     booked = book(entries)
     for outcome, done in outcomes.items():
         Callback.objects.filter(is_any_of("pk", done)).update(
             outcome=outcome[:60], due_at=None, attempts=0, waiting_for="", error=""
         )
     _set_conflicts_apart(booked)
-    return len(keys)
+    return len(posts)
 
 
-def _read(
-    callbacks: Sequence[Callback], accounts: Mapping[int, KnownAccount]
-) -> Iterator[tuple[Callback, list[Notice] | Ignored | MalformedPayload]]:
-    oldest = min((callback.received_at for callback in callbacks), default=None)
-    bodies = dict(
-        CallbackBody.objects.filter(
-            is_any_of("callback_id", [callback.pk for callback in callbacks]),
-            received_at__gte=oldest,  # So that old partitions are not searched.
-        ).values_list("callback_id", "sealed")
-    )
-    for callback in callbacks:
-        account = accounts[callback.account_id]
-        if callback.pk not in bodies:
-            yield callback, MalformedPayload("The body was pruned; it cannot be read again.")
-            continue
-        try:
-            yield callback, account.provider.read(unseal(bodies[callback.pk]), account.keys)
-        except MalformedPayload as problem:
-            yield callback, problem
+def _read(post: _Post, account: KnownAccount) -> list[Notice] | Ignored | MalformedPayload:
+    if post.sealed is None:
+        return MalformedPayload("The body was pruned; it cannot be read again.")
+    try:
+        return account.provider.read(unseal(post.sealed), account.keys)
+    except MalformedPayload as problem:
+        return problem
 
 
-def _entry(callback: Callback, notice: Notice, store_id: int | None) -> Entry:
+def _entry(post: _Post, notice: Notice, store_id: int | None) -> Entry:
     return Entry(
         notice=notice,
-        account_id=callback.account_id,
+        account_id=post.account_id,
         source=Transaction.Source.CALLBACK,
-        received_at=callback.received_at,
-        callback_id=callback.pk,
+        received_at=post.received_at,
+        callback_id=post.id,
         store_id=store_id,
     )
 
@@ -116,8 +128,8 @@ def _set_conflicts_apart(booked: Booked) -> None:
         )
 
 
-def _park(key: UUID, error: str, tries: int) -> None:
-    note_failure(Callback.objects.filter(pk=key), error, tries=tries)
+def _park(post: _Post, error: str, tries: int) -> None:
+    note_failure(Callback.objects.filter(pk=post.id), error, tries=tries)
 
 
 _QUEUE: Final = Queue(
