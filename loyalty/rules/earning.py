@@ -117,25 +117,6 @@ def earn(basket: Basket, candidates: Sequence[Candidate]) -> Earning:
     return Earning(points=scaled + sums[BONUS], why=tuple(why), by_rule=by_rule)
 
 
-def remaining(
-    amount: Decimal,
-    *,
-    totals: Sequence[Decimal],
-    singles: Sequence[Decimal],
-    back: Decimal,
-    charged_back: Decimal = Decimal(0),
-) -> Decimal:
-    """What remains of a payment of `amount`.
-
-    totals:  refunds so far, as some platforms state them; the largest counts
-    singles: refunds one by one; where a platform sends both, they do not add up
-    back:    what failed refunds and won disputes returned
-    charged_back: disputes, which no total of refunds contains
-    """
-    taken = max([sum(singles, Decimal(0)), *totals]) + charged_back
-    return min(max(amount - taken + back, Decimal(0)), amount)
-
-
 def _order(candidate: Candidate) -> tuple[int, int, int]:
     kinds = (BASE, CATEGORY, BONUS)
     return (kinds.index(candidate.terms.kind), candidate.terms.priority, candidate.terms.rule)

@@ -10,12 +10,13 @@ from kit.conditions import matches
 from kit.money import Money
 from loyalty.conditions import PAYMENT
 from loyalty.models import Award, CapUse
-from loyalty.rules.earning import CATEGORY, Basket, Candidate, Earning, earn, remaining
+from loyalty.rules.earning import CATEGORY, Basket, Candidate, Earning, earn
 from loyalty.rules.periods import local_day
 from loyalty.rules.snapshots import freeze, thaw
 from loyalty.services.cases import Case, Docket, Kind, facts_of, reporting
 from loyalty.services.rules import Version, versions_at
 from payments.models import Transaction
+from payments.rules.remaining import counting, what_remains
 
 # Beyond lies a till that counts cents as dollars; the ledger's columns end not far behind.
 _MOST_POINTS: Final = 10**9
@@ -138,15 +139,7 @@ def _forgiven(case: Case, change: int) -> int:
 
 
 def _what_remains(payment: Transaction, corrections: list[Transaction]) -> Money:
-    refunds = [row for row in corrections if row.kind == Kind.REFUND]
-    left = remaining(
-        payment.amount,
-        totals=[row.amount for row in refunds if row.is_total],
-        singles=[row.amount for row in refunds if not row.is_total],
-        back=sum((r.amount for r in corrections if r.kind == Kind.REVERSAL), Decimal(0)),
-        charged_back=sum((r.amount for r in corrections if r.kind == Kind.CHARGEBACK), Decimal(0)),
-    )
-    return Money(left, payment.currency)
+    return Money(what_remains(payment.amount, corrections), payment.currency)
 
 
 def _earn(
@@ -184,7 +177,7 @@ def _categories_left(
     lines each category bears its share."""
     amounts = dict(docket.amounts_by_category[payment.pk])
     by_lines = Decimal(0)
-    for row in corrections:
+    for row in counting(corrections):
         sign = 1 if row.kind == Kind.REVERSAL else -1
         by_lines += sign * docket.line_totals[row.pk]
         for code, amount in docket.amounts_by_category[row.pk].items():

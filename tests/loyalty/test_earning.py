@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty.rules.earning import Basket, Block, Candidate, Terms, earn, remaining
+from loyalty.rules.earning import Basket, Block, Candidate, Terms, earn
 
 PER_TEN = {"HKD": Block(Decimal(10), 1)}
 
@@ -116,29 +116,6 @@ def test_a_refused_rule_gives_nothing_and_keeps_its_reason() -> None:
     earning = earn(basket(), [Candidate(rule(), refusal={"reason": "condition", "failed": []})])
 
     assert (earning.points, earning.why[0]["reason"]) == (0, "condition")
-
-
-@pytest.mark.parametrize(
-    ("totals", "singles", "back", "left"),
-    [
-        ([], [], "0", "95"),
-        ([], ["6"], "0", "89"),
-        (["6"], ["6"], "0", "89"),  # Both say the same refund.
-        (["6", "30"], [], "0", "65"),  # Totals so far do not add up.
-        ([], ["6", "89"], "0", "0"),
-        ([], ["95"], "95", "95"),  # A dispute that was won.
-        ([], ["200"], "0", "0"),
-    ],
-)
-def test_what_remains_of_a_payment(
-    totals: list[str], singles: list[str], back: str, left: str
-) -> None:
-    assert remaining(
-        Decimal(95),
-        totals=[Decimal(total) for total in totals],
-        singles=[Decimal(single) for single in singles],
-        back=Decimal(back),
-    ) == Decimal(left)
 
 
 cents = st.integers(1, 10**7).map(lambda minor: Decimal(minor) / 100)
