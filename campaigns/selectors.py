@@ -16,7 +16,7 @@ from kit.conditions import ConditionError, Group, parse, to_q
 from kit.work import IS_DUE
 from loyalty.models import Tier
 from members.models import Event, Member
-from payments.models import Category, Line, Transaction
+from payments.models import AmountConflict, Category, Line, Transaction
 
 # Which campaigns look at which events.
 TRIGGERS: Final = {
@@ -67,12 +67,16 @@ def lowest_rank() -> int:
 
 def corrections_of(payments: Iterable[str]) -> dict[str, list[Correction]]:
     """Refunds, chargebacks and reversals by the id of their payment, in the payment's currency."""
-    rows = Transaction.objects.filter(
-        original__in=set(payments), currency=F("original__currency")
-    ).values_list("original_id", "kind", "amount", "is_total")
+    rows = (
+        Transaction.objects.filter(original__in=set(payments), currency=F("original__currency"))
+        .exclude(waiting_for=AmountConflict.Kind.TWIN)  # Perhaps one that is counted already.
+        .values_list(
+            "original_id", "kind", "amount", "is_total", "is_outside", "pk", "confirms_id"
+        )
+    )
     found: defaultdict[str, list[Correction]] = defaultdict(list)
-    for original_id, kind, amount, is_total in rows:
-        found[str(original_id)].append(Correction(kind, amount, is_total))
+    for original_id, *correction in rows:
+        found[str(original_id)].append(Correction(*correction))
     return found
 
 

@@ -3,19 +3,23 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from campaigns.rules.reasons import Decline
 from kit.money import Money
-from loyalty.rules.earning import remaining
+from payments.rules.remaining import what_remains
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A refund, chargeback or reversal of a payment; `is_total` is the sum of refunds so far."""
+    """A refund, chargeback or reversal of a payment, as `payments.rules.remaining` asks of it."""
 
     kind: str
     amount: Decimal
     is_total: bool = False
+    is_outside: bool = False
+    pk: Any = None
+    confirms_id: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +33,7 @@ class Ticket:
 
 def kept_of(paid: Money, corrections: Iterable[Correction]) -> Money:
     """What is left of a payment, by the same sums as its points."""
-    rows = list(corrections)
-    refunds = [row for row in rows if row.kind == "refund"]
-    left = remaining(
-        paid.amount,
-        totals=[row.amount for row in refunds if row.is_total],
-        singles=[row.amount for row in refunds if not row.is_total],
-        back=sum((row.amount for row in rows if row.kind == "reversal"), Decimal(0)),
-        charged_back=sum((row.amount for row in rows if row.kind == "chargeback"), Decimal(0)),
-    )
+    left = what_remains(paid.amount, corrections)
     return Money(left, paid.currency)
 
 

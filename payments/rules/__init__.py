@@ -1,0 +1,1 @@
+"""Pure arithmetic and definitions of money in: no database, no clock, no settings."""

@@ -1,0 +1,85 @@
+"""What is left of a payment, by a table."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from payments.rules.remaining import what_remains
+from payments.rules.visitors import is_visitor
+
+
+@dataclass(frozen=True)
+class Row:
+    pk: int
+    kind: str
+    amount: Decimal
+    is_total: bool = False
+    is_outside: bool = False
+    confirms_id: Any = None
+
+
+def row(words: str, number: int) -> Row:
+    """`refund 30`, `total 30` (all refunds so far), `outside 30`, `refund 30 again 0`."""
+    kind, amount, *more = words.split()
+    return Row(
+        pk=number,
+        kind="refund" if kind in {"total", "outside"} else kind,
+        amount=Decimal(amount),
+        is_total=kind == "total",
+        is_outside=kind == "outside",
+        confirms_id=int(more[1]) if more else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ([], 95),
+        (["refund 6"], 89),
+        (["refund 6", "refund 6"], 83),
+        (["total 6", "refund 6"], 89),  # Both say the same refund.
+        (["total 6", "total 30"], 65),  # Totals so far do not add up.
+        (["refund 6", "refund 89"], 0),
+        (["refund 200"], 0),
+        (["refund 95", "reversal 95"], 95),  # The refund failed.
+        (["chargeback 95", "reversal 95"], 95),  # The dispute was won …
+        (["chargeback 95", "reversal 95", "chargeback 95"], 0),  # … and opened once more.
+        (["refund 30", "chargeback 95"], 0),
+        (["refund 30", "chargeback 95", "reversal 95"], 65),
+        (["refund 30", "chargeback 65", "reversal 65"], 65),
+        (["total 40", "chargeback 55"], 0),
+        (["total 70", "outside 20"], 5),  # In cash: the platform's total does not know of it.
+        (["refund 30", "refund 30 again 0"], 65),  # Entered by hand, then told by the platform.
+        (["refund 30", "refund 31 again 0"], 64),  # The platform knows better.
+        (["refund 30", "refund 30 again 0", "total 30"], 65),
+        (["outside 30", "refund 30"], 35),
+        (["reversal 5"], 95),
+    ],
+)
+def test_what_is_left_does_not_depend_on_the_order(told: list[str], left: int) -> None:
+    rows = [row(words, number) for number, words in enumerate(told)]
+
+    found = {what_remains(Decimal(95), order) for order in permutations(rows)}
+
+    assert found == {Decimal(left)}
+
+
+@pytest.mark.parametrize(
+    ("home", "payer", "store", "wanted"),
+    [
+        ("HK", "", "HK", False),
+        ("HK", "", "TW", True),
+        ("HK", "CN", "HK", False),  # A mainland wallet in the hand of a local member.
+        ("", "CN", "HK", True),
+        ("", "HK", "HK", False),
+        ("", "", "HK", None),
+        ("HK", "CN", "", None),
+    ],
+)
+def test_a_visitor_pays_in_another_country_than_their_own(
+    home: str, payer: str, store: str, wanted: bool | None
+) -> None:
+    assert is_visitor(home_country=home, payer_country=payer, store_country=store) is wanted
