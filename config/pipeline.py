@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from campaigns.services.deliver import deliver_messages
 from campaigns.services.react import react_to_events
 from loyalty.services.settle import settle_members
+from payments.services.queries import query_platforms
 from payments.services.translate import translate_callbacks
 
 
@@ -30,6 +31,7 @@ STAGES: Final = (
     Stage("translate", translate_callbacks, limit=500, part="points"),  # Callback → Transaction
     Stage("settle", settle_members, limit=500, part="points"),  # → Award, Transfer, Event …
     Stage("react", react_to_events, limit=500, part="offers"),  # Event → Decision, Coupon, Message
+    Stage("query", query_platforms, limit=20, part="post"),  # Query → what the platform says
     Stage("deliver", deliver_messages, limit=20, part="post"),  # Message → sent, or why not
 )
 

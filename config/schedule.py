@@ -57,8 +57,15 @@ JOBS: tuple[Job, ...] = (
     Job(
         name="Forget old API answers",
         task="members.forget_answers",
-        why="A till repeats a request within days; after a month its first answer is not kept.",
+        why="A till repeats within days: a month later its answers, and old counts, are not kept.",
         expires=timedelta(hours=6),
         crontab="40 4 * * *",
+    ),
+    Job(
+        name="Forget old queries",
+        task="payments.forget_queries",
+        why="What a platform said of payments that were never paid is not needed after a month.",
+        expires=timedelta(hours=6),
+        crontab="50 4 * * *",
     ),
 )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kit.work import REPAIR
-from payments.providers.base import Reason
+from payments.providers.base import Reason, Trouble
 
 _REFUSED: Final = {
     Reason.MISSING_SIGNATURE: gettext_lazy("It carries no signature."),
@@ -25,6 +25,29 @@ _REFUSED: Final = {
         "The account has no secret to check it with. Add the secret to the account and replay."
     ),
     Reason.TOO_LARGE: gettext_lazy("It is too large."),
+    Reason.TOO_MANY: gettext_lazy(
+        "More unsigned hints came in a minute than we ask the platform about. If they are "
+        "genuine, ask the platform about these payments on the account's page."
+    ),
+    Reason.UNKNOWN_PAYMENT: gettext_lazy(
+        "It hinted at a payment that the platform does not know as one of this account."
+    ),
+}
+
+_TROUBLES: Final = {
+    Trouble.UNREACHABLE: gettext_lazy("The platform could not be reached for a day. Ask again."),
+    Trouble.BUSY: gettext_lazy("The platform asked us to come later, for a day. Ask again."),
+    Trouble.KEY_REFUSED: gettext_lazy(
+        "The platform refuses the account's key. Check the key and the environment, then ask "
+        "again."
+    ),
+    Trouble.UNREADABLE: gettext_lazy(
+        "The platform's answer is not what its documentation promises. Read the error."
+    ),
+    Trouble.NOT_FINAL: gettext_lazy(
+        "After a day the platform still does not say whether this was paid. Look at the payment "
+        "there, then ask again."
+    ),
 }
 
 
@@ -57,6 +80,8 @@ def waiting_in_words(waiting_for: str) -> str:
     kind, _colon, rest = waiting_for.partition(":")
     if kind == "rate":
         return _waits_for_rate(rest)
+    if kind == "platform":
+        return str(dict[str, object](_TROUBLES).get(rest, waiting_for))
     if kind == "payment":
         reference = rest.partition(":")[2]
         return _("Waits for its payment %(reference)s.") % {"reference": reference}
@@ -88,6 +113,10 @@ def outcome_in_words(outcome: str | None) -> str:
         return _("Not read yet")
     if kind == "booked":
         return _("Booked")
+    if kind == "answered":
+        return _("The platform told of money")
+    if kind == "trouble":
+        return _("No answer yet")
     if kind == "ignored":
         return _("Moves no money (%(reason)s)") % {"reason": reason.replace("_", " ")}
     return outcome or ""

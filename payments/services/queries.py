@@ -1,0 +1,240 @@
+"""Query: a platform is asked what became of a payment, and its answer goes down the road.
+
+Asking changes nothing at the platform, so a question whose process died is simply asked again
+when its lease is over. The answer that tells of money is stored as a callback: genuine, because we
+asked, over TLS, with our own signature. Translating reads it like any other.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from django.db.models import F, QuerySet
+
+from kit import outward
+from kit.drain import Outbox, drain_outward
+from kit.work import IS_DUE, note_failure
+from payments.models import Account, Callback, Query
+from payments.providers import all_providers
+from payments.providers.base import (
+    Answer,
+    CannotAnswer,
+    Conversation,
+    Ignored,
+    Inbound,
+    MalformedPayload,
+    Notice,
+    NotYet,
+    Outgoing,
+    Question,
+    Reason,
+    Rejected,
+    Trouble,
+    Unknown,
+    Verified,
+)
+from payments.services.accounts import KnownAccount, known_accounts
+from payments.services.hints import ask_about
+from payments.services.receive import refuse, store
+
+# A platform that is slow is given up by its time-out long before.
+LEASE: Final = timedelta(minutes=2)
+PAUSES: Final = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 15, 60, 300, 900, 3600, 3 * 3600, 8 * 3600, 12 * 3600)
+)
+KEPT: Final = timedelta(days=30)
+# While a platform is down, its other questions wait too: each would cost a time-out.
+_REST: Final = timedelta(seconds=30)
+_PATIENCE: Final = outward.Patience(connect=4.0, total=10.0)
+_MOST_STEPS: Final = 6
+_MOST_KEPT: Final = 100
+
+_kept_answers: dict[str, tuple[datetime, Answer]] = {}
+
+
+class CannotBeAsked(ValueError):
+    """This platform has no way of being asked about a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    account: KnownAccount
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of asking: an answer with its meaning, or the trouble that kept it from us."""
+
+    answer: Inbound | None = None
+    reading: list[Notice] | Ignored | None = None
+    trouble: Trouble | None = None
+    detail: str = ""
+
+
+def query_platforms(*, now: datetime, limit: int) -> int:
+    """One batch of due questions; returns how many were looked at."""
+    return drain_outward(_OUTBOX, now=now, limit=limit)
+
+
+def ask_platform(account: Account, reference: str, *, now: datetime) -> None:
+    """Staff want to know what became of a payment; raises CannotBeAsked."""
+    if not can_be_asked(account.provider):
+        raise CannotBeAsked(account.provider)
+    ask_about(account.pk, reference, now=now)
+
+
+def can_be_asked(provider_code: str) -> bool:
+    provider = all_providers().get(provider_code)
+    return provider is not None and provider.ask is not None
+
+
+def ask_again(queries: QuerySet[Query], *, now: datetime) -> int:
+    """Ask about these once more, from the first pause on."""
+    return queries.update(
+        due_at=now, attempts=0, waiting_for="", error="", outcome="", is_wanted=True
+    )
+
+
+def forget_queries(*, now: datetime) -> int:
+    """Drop what was answered long ago and told of no money."""
+    old = Query.objects.filter(due_at__isnull=True, callback__isnull=True, asked_at__lt=now - KEPT)
+    return old.delete()[0]
+
+
+def converse(conversation: Conversation, *, now: datetime) -> Inbound:
+    """Carry the provider's requests out, one after the other; returns the answer that counts."""
+    answer: Answer | None = None
+    for _step in range(_MOST_STEPS):
+        try:
+            outgoing = next(conversation) if answer is None else conversation.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        answer = _fetch(outgoing, now=now)
+    raise CannotAnswer(Trouble.UNREADABLE, "The conversation does not end.")
+
+
+def _fetch(outgoing: Outgoing, *, now: datetime) -> Answer:
+    """The answer, or the one that is kept: an access token is not asked for each time."""
+    if not outgoing.kept_for:
+        return _sent(outgoing)
+    parts = (outgoing.method.encode(), outgoing.url.encode(), outgoing.body)
+    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    kept = _kept_answers.get(key)
+    if kept is not None and kept[0] > now:
+        return kept[1]
+    answer = _sent(outgoing)
+    if answer.status == 200:
+        if len(_kept_answers) >= _MOST_KEPT:
+            _kept_answers.clear()
+        _kept_answers[key] = (now + outgoing.kept_for, answer)
+    return answer
+
+
+def _sent(outgoing: Outgoing) -> Answer:
+    request = outward.Outgoing(outgoing.method, outgoing.url, outgoing.headers, outgoing.body)
+    answer = outward.fetch(request, patience=_PATIENCE)
+    return Answer(answer.status, answer.body)
+
+
+def _find(limit: int, now: datetime) -> Sequence[int]:
+    due = Query.objects.filter(IS_DUE, due_at__lte=now, account__is_enabled=True)
+    return list(due.order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def _claim(key: int, now: datetime) -> Asked | None:
+    locked = Query.objects.filter(IS_DUE, pk=key, due_at__lte=now)
+    query = locked.select_for_update(skip_locked=True, no_key=True).first()
+    if query is None:
+        return None
+    account = known_accounts([query.account_id])[query.account_id]
+    if account.provider.ask is None:
+        raise CannotBeAsked(account.provider.code)
+    Query.objects.filter(pk=key).update(
+        due_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1
+    )
+    return Asked(account, Question(query.reference, nonce=str(uuid4()), at=now))
+
+
+def _call(asked: Asked) -> Heard:
+    provider, keys = asked.account.provider, asked.account.keys
+    assert provider.ask is not None
+    try:
+        answer = converse(provider.ask(asked.question, keys), now=asked.question.at)
+        return Heard(answer, provider.read(answer, keys))
+    except CannotAnswer as problem:
+        if problem.trouble is Trouble.KEY_REFUSED:
+            _kept_answers.clear()  # A token may have been withdrawn.
+        return Heard(trouble=problem.trouble, detail=problem.detail)
+    except outward.CallFailed as problem:
+        return Heard(trouble=Trouble.UNREACHABLE, detail=outward.in_words(problem.trouble))
+    except MalformedPayload as problem:
+        return Heard(trouble=Trouble.UNREADABLE, detail=str(problem))
+
+
+def _record(key: int, heard: Heard, now: datetime) -> None:
+    query = Query.objects.select_for_update(no_key=True).filter(pk=key).first()
+    if query is None:
+        return  # Another process, after our lease was over, has found it unknown.
+    if heard.answer is None or heard.reading is None:
+        _postpone(query, heard.trouble or Trouble.UNREADABLE, heard.detail, now)
+    elif isinstance(heard.reading, NotYet):
+        _postpone(query, Trouble.NOT_FINAL, heard.reading.reason, now)
+    elif isinstance(heard.reading, Unknown) and not query.is_wanted:
+        _drop(query, now)
+    elif isinstance(heard.reading, Ignored):
+        _settle(query, f"ignored:{heard.reading.reason}")
+    else:
+        _settle(query, "answered", callback=_keep(query, heard.answer, now))
+
+
+def _postpone(query: Query, trouble: Trouble, detail: str, now: datetime) -> None:
+    """Ask again after a pause; after the last one, staff decide."""
+    rows = Query.objects.filter(pk=query.pk)
+    if query.attempts > len(PAUSES):
+        rows.update(due_at=now, waiting_for=f"platform:{trouble}", error=detail)
+    else:
+        pause = PAUSES[max(query.attempts, 1) - 1]
+        rows.update(due_at=now + pause, outcome=f"trouble:{trouble}", error=detail)
+    if trouble in (Trouble.UNREACHABLE, Trouble.BUSY):
+        others = Query.objects.filter(IS_DUE, account_id=query.account_id, due_at__lte=now + _REST)
+        others.exclude(pk=query.pk).update(due_at=now + _REST)
+
+
+def _drop(query: Query, now: datetime) -> None:
+    """Nobody knows this payment: a forged or mistaken hint, kept among the refused posts."""
+    told = Inbound("HINT", "", {}, query.reference.encode())
+    refuse(query.account_id, told, Rejected(Reason.UNKNOWN_PAYMENT, query.reference), now=now)
+    query.delete()
+
+
+def _keep(query: Query, answer: Inbound, now: datetime) -> Callback:
+    """The answer as a callback; the same answer once, however often it is given."""
+    digest = hashlib.sha256(answer.body).hexdigest()[:32]
+    verified = Verified(f"answer:{query.reference}:{digest}")
+    store(known_accounts([query.account_id])[query.account_id], answer, verified, now=now)
+    return Callback.objects.get(account_id=query.account_id, delivery_key=verified.delivery_key)
+
+
+def _settle(query: Query, outcome: str, callback: Callback | None = None) -> None:
+    Query.objects.filter(pk=query.pk).update(
+        due_at=None,
+        attempts=0,
+        waiting_for="",
+        error="",
+        outcome=outcome[:60],
+        callback=callback or query.callback_id,
+    )
+
+
+def _park(key: int, error: str, tries: int) -> None:
+    note_failure(Query.objects.filter(pk=key), error, tries=tries)
+
+
+_OUTBOX: Final[Outbox[int, Asked, Heard]] = Outbox(
+    name="query", find=_find, claim=_claim, call=_call, record=_record, park=_park
+)
