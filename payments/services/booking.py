@@ -17,9 +17,10 @@ from kit.bulk import fetch_all, is_any_of
 from kit.work import hold_keys
 from members.models import Store
 from members.services import clue_of, members_by_clue, members_by_code
-from payments.models import Line, Transaction
+from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
 from payments.services.catalogue import learn_products
+from payments.services.twins import pair_with_entries
 
 WAITING_FOR_MEMBER: Final = "member"
 _STEP: Final = timedelta(microseconds=1)
@@ -48,6 +49,8 @@ class Entry:
     callback_id: UUID | None = None
     store_id: int | None = None
     may_message: bool = True
+    is_by_hand: bool = False  # Entered by somebody, and not told by a platform or a file.
+    is_outside: bool = False
 
     @property
     def effect_key(self) -> EffectKey:
@@ -85,7 +88,11 @@ def book(entries: Sequence[Entry]) -> Booked:
     rows = _build(fresh)
     _match(fresh, rows)
     _find_originals(rows)
+    questions = pair_with_entries(
+        [row for entry, row in zip(fresh, rows, strict=True) if not entry.is_by_hand]
+    )
     Transaction.record(rows)
+    AmountConflict.record(questions)
     _record_lines(fresh, rows)
     _release_corrections(rows)
     return Booked(fresh=rows, known=known, conflicting=conflicting)
@@ -150,6 +157,7 @@ def _build(entries: Sequence[Entry]) -> list[Transaction]:
             fee=entry.notice.fee.amount if entry.notice.fee else None,
             clues=[clue_of(clue.kind, clue.value) for clue in entry.notice.clues],
             may_message=entry.may_message,
+            is_outside=entry.is_outside,
             due_at=entry.received_at,
         )
         for entry in entries

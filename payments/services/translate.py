@@ -18,10 +18,10 @@ from payments.providers.base import Ignored, MalformedPayload, Notice
 from payments.services.accounts import KnownAccount, known_accounts
 from payments.services.bodies import unseal
 from payments.services.booking import Booked, Entry, book
+from payments.services.conflicts import CONFLICT, record_conflicts
 
 # Settling waits for posts that came earlier, but not for longer than this.
 _PATIENCE: Final = timedelta(seconds=30)
-CONFLICT: Final = "conflict"
 
 _TRANSLATED_UNTIL: Final = """
 SELECT coalesce(min(due_at), 'infinity') FROM payments_callback
@@ -121,11 +121,11 @@ def _entry(post: _Post, notice: Notice, store_id: int | None) -> Entry:
 
 def _set_conflicts_apart(booked: Booked) -> None:
     """The same effect with another amount: the first one stands, and staff see the second."""
-    pks = {entry.callback_id for entry in booked.conflicting if entry.callback_id}
-    if pks:
-        Callback.objects.filter(pk__in=pks).update(
-            outcome="conflict", due_at=F("received_at"), waiting_for=CONFLICT
-        )
+    if not booked.conflicting:
+        return
+    Callback.objects.filter(pk__in=record_conflicts(booked.conflicting)).update(
+        outcome=CONFLICT, due_at=F("received_at"), waiting_for=CONFLICT
+    )
 
 
 def _park(post: _Post, error: str, tries: int) -> None:
