@@ -146,7 +146,7 @@ class Transaction(Fact, Work):
         db_index=False,
         related_name="confirmed_by",
         verbose_name=_("confirms"),
-        help_text=_("What staff had entered already: the two are one, and count once."),
+        help_text=_("An earlier telling of the same one, which counts no more."),
     )
 
     class Meta:
@@ -185,6 +185,11 @@ class Transaction(Fact, Work):
                 fields=["order_ref"],
                 condition=~Q(order_ref=""),
                 name="transaction_of_order_number",
+            ),
+            models.Index(
+                fields=["confirms"],
+                condition=Q(confirms__isnull=False),
+                name="transaction_confirming",
             ),
             GinIndex(
                 fields=["clues"], condition=Q(member__isnull=True), name="transaction_unmatched"

@@ -1,0 +1,180 @@
+"""Refunds, chargebacks and reversals that no platform reports: entered by staff, or by an API."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from kit.money import Money
+from kit.work import hold_keys
+from members.models import ApiKey
+from payments.models import HandEntry, Transaction
+from payments.providers.base import Kind, Notice, NoticeLine
+from payments.selectors import left_of
+from payments.services.booking import Entry, book, payment_key
+from payments.services.twins import told_already
+
+# A refund whose payment has not come in after so long waits in vain, most likely.
+DEAD_AFTER: Final = timedelta(days=30)
+
+
+class CannotRefund(ValueError):
+    """The sentence says why not, and what to do."""
+
+
+class NotAPayment(CannotRefund):
+    pass
+
+
+class OtherCurrency(CannotRefund):
+    pass
+
+
+class TooMuch(CannotRefund):
+    """More than is left of the payment, or for a reversal, than was taken of it."""
+
+
+class RefTaken(CannotRefund):
+    """The reference belongs to a correction of another amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody enters.
+
+    ref:         their own reference; the same one again is the same refund
+    is_outside:  paid back another way than by the platform, which will never tell of it
+    is_another:  staff looked: what the platform told with the same amount is another one
+    """
+
+    amount: Money
+    ref: str
+    reason: str
+    kind: Kind = Kind.REFUND
+    lines: tuple[NoticeLine, ...] = ()
+    occurred_at: datetime | None = None
+    is_outside: bool = False
+    is_another: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    transaction: Transaction
+    is_new: bool
+
+
+def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> Refunded:
+    """Book a correction of `payment` that `by` (a user or an ApiKey) answers for; raises
+    CannotRefund. Repeating it with the same reference and amount changes nothing."""
+    _check(payment, wanted)
+    with transaction.atomic():
+        hold_keys([payment_key(payment.account_id, payment.payment_ref)])
+        known = _known(payment, wanted)
+        if known is not None:
+            return Refunded(known, is_new=False)
+        _check_amount(payment, wanted)
+        row = book([_entry(payment, wanted, by=by, now=now)]).fresh[0]
+        HandEntry.objects.create(
+            transaction=row,
+            reason=wanted.reason,
+            actor=None if isinstance(by, ApiKey) else by,
+            api_key=by if isinstance(by, ApiKey) else None,
+            entered_at=now,
+        )
+        told = None if wanted.is_another or wanted.is_outside else told_already(row)
+        if told is not None:
+            told.confirms = row
+            told.save(update_fields=["confirms"])
+    return Refunded(row, is_new=True)
+
+
+def similar_to(
+    payment: Transaction, *, amount: Money, kind: Kind, now: datetime
+) -> Transaction | None:
+    """What a platform told already and may be what somebody is about to enter."""
+    asked = Transaction(
+        original=payment,
+        kind=kind,
+        amount=amount.amount,
+        currency=amount.currency,
+        occurred_at=now,
+    )
+    return told_already(asked)
+
+
+def _check(payment: Transaction, wanted: Wanted) -> None:
+    if payment.kind != Kind.PAYMENT:
+        raise NotAPayment(_("Only a payment can be refunded. Open the payment itself."))
+    if wanted.kind == Kind.PAYMENT:
+        raise NotAPayment(_("Choose a refund, a chargeback or a reversal."))
+    if wanted.amount.currency != payment.currency:
+        raise OtherCurrency(
+            _("It was paid in %(currency)s. Enter the amount in %(currency)s.")
+            % {"currency": payment.currency}
+        )
+    if wanted.amount.amount <= 0:
+        raise CannotRefund(_("The amount must be above zero."))
+    if not 0 < len(wanted.ref) <= 100:
+        raise CannotRefund(_("Give a reference of at most 100 characters."))
+
+
+def _known(payment: Transaction, wanted: Wanted) -> Transaction | None:
+    """The same entry, made before; raises RefTaken."""
+    row = Transaction.objects.filter(
+        account_id=payment.account_id,
+        payment_ref=payment.payment_ref,
+        kind=wanted.kind,
+        effect_ref=wanted.ref,
+    ).first()
+    if row is not None and row.amount != wanted.amount.amount:
+        raise RefTaken(
+            _("%(ref)s is booked already, with %(amount)s. Give this one another reference.")
+            % {"ref": wanted.ref, "amount": _shown(row.money)}
+        )
+    return row
+
+
+def _check_amount(payment: Transaction, wanted: Wanted) -> None:
+    """Raises TooMuch."""
+    left = left_of(payment)
+    if wanted.kind == Kind.REVERSAL:
+        taken = payment.money - left
+        if taken < wanted.amount:
+            raise TooMuch(
+                _("Only %(amount)s was taken of this payment, so no more can come back.")
+                % {"amount": _shown(taken)}
+            )
+    elif left < wanted.amount:
+        raise TooMuch(
+            _("Only %(amount)s is left of this payment. Enter that much or less.")
+            % {"amount": _shown(left)}
+        )
+
+
+def _entry(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> Entry:
+    source = Transaction.Source.API if isinstance(by, ApiKey) else Transaction.Source.STAFF
+    return Entry(
+        notice=Notice(
+            kind=wanted.kind,
+            payment_ref=payment.payment_ref,
+            effect_ref=wanted.ref,
+            amount=wanted.amount,
+            occurred_at=wanted.occurred_at or now,
+            order_ref=payment.order_ref,
+            method=payment.method,
+            lines=wanted.lines,
+        ),
+        account_id=payment.account_id,
+        source=source,
+        received_at=now,
+        store_id=payment.store_id,
+        is_by_hand=True,
+        is_outside=wanted.is_outside,
+    )
+
+
+def _shown(money: Money) -> str:
+    return money.display(get_language() or "en")
