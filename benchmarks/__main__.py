@@ -11,7 +11,7 @@ import django
 
 from benchmarks.place import Connection, cluster, superuser
 
-NAMES = ("queries", "accept", "backlog", "latency")
+NAMES = ("queries", "accept", "backlog", "latency", "rush")
 
 
 def main() -> None:
@@ -39,13 +39,13 @@ def _measure(asked: argparse.Namespace, owner: Connection) -> Iterator[dict[str,
     # These import models, so Django has to be up.
     from django.utils import timezone  # noqa: PLC0415
 
-    from benchmarks import accept, backlog, filling, latency, queries  # noqa: PLC0415
+    from benchmarks import accept, backlog, filling, latency, queries, rush  # noqa: PLC0415
     from benchmarks.merchant import add_rules, make_merchant  # noqa: PLC0415
     from benchmarks.report import Result, as_json  # noqa: PLC0415
 
     is_quick = asked.quick
     merchant = make_merchant(members=2000 if is_quick else 20_000, now=timezone.now())
-    rows, earlier = (2000, 20_000) if is_quick else (20_000, 1_000_000)
+    rows, earlier = (2000, 20_000) if is_quick else (100_000, 1_000_000)
 
     def latencies() -> list[Result]:
         add_rules(now=timezone.now())
@@ -54,11 +54,12 @@ def _measure(asked: argparse.Namespace, owner: Connection) -> Iterator[dict[str,
 
     steps: dict[str, Callable[[], list[Result]]] = {
         "queries": lambda: [queries.measure(merchant)],
-        "accept": lambda: [
+        "accept": lambda: list(
             accept.measure(merchant, owner, rounds=3 if is_quick else 9, seconds=2)
-        ],
+        ),
         "backlog": lambda: [backlog.measure(merchant, owner, rows=rows)],
         "latency": latencies,
+        "rush": lambda: [rush.measure(merchant, seconds=3 if is_quick else 10)],
     }
     for name in NAMES:
         if name not in asked.only:

@@ -18,9 +18,9 @@ def measure(merchant: Merchant, *, earlier: int, seconds: float) -> list[Result]
     members = sorted(merchant.members, key=lambda member: member.pk)
     codes = [member.code for member in members]
     with web() as url, road():
-        _drive(url, codes, Plan(rate=50, seconds=min(5.0, seconds), seed=99))  # First imports.
-        day = _drive(url, codes, Plan(rate=100, seconds=seconds, seed=1))
-        rush = _drive(url, codes, Plan(rate=250, seconds=seconds, seed=2))
+        drive(url, codes, Plan(rate=50, seconds=min(5.0, seconds), seed=99))  # First imports.
+        day = drive(url, codes, Plan(rate=100, seconds=seconds, seed=1))
+        rush = drive(url, codes, Plan(rate=250, seconds=seconds, seed=2))
     wanted = f"p50 < {_P50:.0f} ms, p99 < {_P99:.0f} ms, none lost or doubled"
     rushed = f"p99 < {_P99_OF_A_RUSH:.0f} ms, none lost or doubled"
     spread, rush_spread = _points(day), _points(rush)
@@ -33,7 +33,7 @@ def measure(merchant: Merchant, *, earlier: int, seconds: float) -> list[Result]
     ]
 
 
-def _drive(url: str, codes: Sequence[str], plan: Plan) -> Outcome:
+def drive(url: str, codes: Sequence[str], plan: Plan) -> Outcome:
     given = connection.settings_dict
     database = {"host": given["HOST"], "dbname": given["NAME"], "user": given["USER"]}
     return run(plan, plan_sales(plan, codes, currency="HKD"), door_of(url), database)

@@ -20,14 +20,17 @@ import psycopg
 
 from config.simulation.till import Door, NoAnswer, Till, payment
 
-_GLANCE: Final = 0.004  # seconds between two looks for points
+_GLANCE: Final = 0.008  # seconds between two looks for points; each look costs the server one
 _TRIES: Final = 20
 _LEAD: Final = 0.5  # until the first payment, for threads and connections to be there
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """hot: which part of all payments one single member makes; resent: which part comes twice."""
+    """hot: which part of all payments one single member makes; resent: which part comes twice.
+
+    is_a_rush: no payment waits for its moment; what is not sent after `seconds` stays unsent
+    """
 
     rate: float
     seconds: float
@@ -36,6 +39,7 @@ class Plan:
     seed: int = 1
     connections: int = 16
     patience: float = 15.0
+    is_a_rush: bool = False
 
     @property
     def payments(self) -> int:
@@ -111,22 +115,29 @@ def run(plan: Plan, sales: list[Sale], door: Door, database: dict[str, Any]) -> 
         with ThreadPoolExecutor(plan.connections + 1) as pool:
             look = partial(_refs, connection, _SEEN, door.account_id)
             watching = pool.submit(_watch, sales, look, done_sending, plan.patience)
-            senders = [pool.submit(_send, todo, door, again) for _ in range(plan.connections)]
+            end = time.perf_counter() + plan.seconds if plan.is_a_rush else None
+            senders = [pool.submit(_send, todo, door, again, end) for _ in range(plan.connections)]
             try:
                 for sender in senders:
                     sender.result()
             finally:
                 done_sending.set()
             watching.result()
-        refs = [sale.ref for sale in sales]
-        return Outcome(sales, _refs(connection, _DOUBLED, door.account_id, refs))
+        sent = [sale for sale in sales if sale.sent_at or not plan.is_a_rush]
+        refs = [sale.ref for sale in sent]
+        return Outcome(sent, _refs(connection, _DOUBLED, door.account_id, refs))
 
 
-def _send(todo: "queue.SimpleQueue[Sale | None]", door: Door, again: set[str]) -> None:
+def _send(
+    todo: "queue.SimpleQueue[Sale | None]", door: Door, again: set[str], end: float | None
+) -> None:
     till = Till(door)
     try:
         while (sale := todo.get()) is not None:
-            time.sleep(max(0.0, sale.planned_at - time.perf_counter()))
+            if end is None:
+                time.sleep(max(0.0, sale.planned_at - time.perf_counter()))
+            elif time.perf_counter() > end:
+                return
             _deliver(till, sale)
             if sale.ref in again and sale.status:
                 _deliver_again(till, sale)
@@ -182,7 +193,10 @@ def _watch(
     waiting = {sale.ref: sale for sale in sales}
     last_news = time.perf_counter()
     while waiting:
-        seen = look([ref for ref, sale in waiting.items() if sale.answered_at])
+        answered = [ref for ref, sale in waiting.items() if sale.answered_at]
+        if done_sending.is_set() and not answered:
+            return
+        seen = look(answered)
         now = time.perf_counter()
         for ref in seen:
             waiting.pop(ref).seen_at = now

@@ -52,27 +52,17 @@ def payment(*, ref: str, amount: str, currency: str, at: datetime, **more: Any) 
     return json.dumps({"type": "payment.succeeded", "data": {**body, **more}}).encode()
 
 
-class Till:
+class Wire:
     """One persistent connection; it is made anew after the server closed it."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        kind = _CONNECTIONS[door.url.scheme]
-        self._connection = kind(door.url.hostname or "", door.url.port, timeout=_PATIENCE)
+    def __init__(self, url: SplitResult) -> None:
+        kind = _CONNECTIONS[url.scheme]
+        self._connection = kind(url.hostname or "", url.port, timeout=_PATIENCE)
 
-    def post(self, body: bytes, *, message_id: str = "") -> tuple[int, float]:
+    def post(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, float]:
         """The answer's status, and when the last byte had been sent; raises NoAnswer."""
-        headers: Mapping[str, str] = {
-            "content-type": "application/json",
-            **sign(
-                body,
-                secret=self._door.secret,
-                message_id=message_id or str(uuid4()),
-                at=datetime.now(UTC),  # noqa: TID251 - a till is an edge, with a clock of its own.
-            ),
-        }
         try:
-            self._connection.request("POST", self._door.path, body=body, headers=dict(headers))
+            self._connection.request("POST", path, body=body, headers=dict(headers))
             sent_at = time.perf_counter()
             response = self._connection.getresponse()
             response.read()
@@ -83,6 +73,26 @@ class Till:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class Till:
+    """Posts to its door over a wire of its own, signed at that moment."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._wire = Wire(door.url)
+
+    def post(self, body: bytes, *, message_id: str = "") -> tuple[int, float]:
+        """The answer's status, and when the last byte had been sent; raises NoAnswer."""
+        now = datetime.now(UTC)  # noqa: TID251 - a till is an edge, with a clock of its own.
+        headers = sign(
+            body, secret=self._door.secret, message_id=message_id or str(uuid4()), at=now
+        )
+        headers = {"content-type": "application/json", **headers}
+        return self._wire.post(self._door.path, headers, body)
+
+    def close(self) -> None:
+        self._wire.close()
 
 
 _CONNECTIONS: Final = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
