@@ -80,7 +80,7 @@ class SettlementRow(Fact):
     What the row says is a fact; the verdict is worked out anew by each comparison.
     """
 
-    exempt = (*Fact.exempt, "verdict", "transaction")
+    exempt = (*Fact.exempt, "verdict", "transaction", "our_amount")
 
     class Verdict(models.TextChoices):
         UNCOMPARED = "", _("not compared yet")
@@ -141,6 +141,13 @@ class SettlementRow(Fact):
         db_index=False,
         verbose_name=_("transaction"),
         related_name="settlement_rows",
+    )
+    our_amount = models.DecimalField(
+        _("our amount"),
+        max_digits=MAX_DIGITS,
+        decimal_places=DECIMAL_PLACES,
+        null=True,
+        blank=True,
     )
 
     class Meta:
