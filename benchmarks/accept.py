@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -50,22 +50,25 @@ def measure(
     alipay = _alipay_account(key)
     with web(DJANGO_SETTINGS_MODULE="benchmarks.bare.settings") as url:
         till = door_of(url)
-        yield _compare("till", url, till.path, lambda: _of_till(till, codes), rounds, seconds)
-        most = int(_MOST_PER_S * seconds)
-        path = f"/callbacks/alipay/{alipay.token}/"
-        yield _compare("RSA", url, path, lambda: _of_alipay(key, codes, most), rounds, seconds)
+        kinds: dict[str, tuple[str, Callable[[], Posts]]] = {
+            "till": (till.path, lambda: _of_till(till, codes)),
+            "RSA": (
+                f"/callbacks/alipay/{alipay.token}/",
+                lambda: _of_alipay(key, codes, int(_MOST_PER_S * seconds)),
+            ),
+        }
+        for name, (path, posts) in kinds.items():
+            yield _compare(name, urljoin(url, path), posts, rounds=rounds, seconds=seconds)
 
 
 def _compare(
-    name: str, url: str, path: str, posts: Callable[[], Posts], rounds: int, seconds: float
+    name: str, ours: str, posts: Callable[[], Posts], *, rounds: int, seconds: float
 ) -> Result:
-    for where in (path, "/bare/"):
-        _rate(url, where, posts(), seconds=1.0)  # Connections, caches, first imports.
+    bare = urljoin(ours, "/bare/")
+    for url in (ours, bare):
+        _rate(url, posts(), seconds=1.0)  # Connections, caches, first imports.
     pairs = [
-        (
-            _rate(url, path, posts(), seconds=seconds),
-            _rate(url, "/bare/", posts(), seconds=seconds),
-        )
+        (_rate(ours, posts(), seconds=seconds), _rate(bare, posts(), seconds=seconds))
         for _ in range(rounds)
     ]
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
@@ -81,16 +84,17 @@ def _compare(
     )
 
 
-def _rate(url: str, path: str, posts: Posts, *, seconds: float) -> float:
+def _rate(url: str, posts: Posts, *, seconds: float) -> float:
     """Posts answered with 200 in a second, by as many persistent connections as keep it busy."""
     turns, deadline = threading.Lock(), time.perf_counter() + seconds
 
     def send() -> int:
-        wire, sent = Wire(urlsplit(url)), 0
+        to = urlsplit(url)
+        wire, sent = Wire(to), 0
         while time.perf_counter() < deadline:
             with turns:
                 headers, body = next(posts)
-            status, _ = wire.post(path, headers, body)
+            status, _ = wire.post(to.path, headers, body)
             if status != 200:
                 raise RuntimeError(f"The server answered {status}.")
             sent += 1
