@@ -70,6 +70,8 @@ class Example:
     vouched:        what a signature vouches for, if it is neither bytes nor a form: two posts with
                     equal ones are the same notice
     other_keys:     another account at the same platform, with keys of its own
+    answer:         of a platform whose `payment` is but a hint: what it answers our own query
+    known_as:       its number of the payment that a test calls so, if it cannot be the same
     """
 
     code: str
@@ -84,6 +86,8 @@ class Example:
     resign: Callable[[Inbound, datetime], Inbound] | None = None
     vouched: Callable[[Inbound], object] | None = None
     other_keys: Keys | None = None
+    answer: Callable[[Sale], Inbound] | None = None
+    known_as: Callable[[str], str] = str
     more: dict[str, Any] = field(default_factory=dict)
 
     def what_is_vouched_for(self, post: Inbound) -> object:
