@@ -15,7 +15,10 @@ class Migration(migrations.Migration):
         GuardFact("HandEntry"),
         GuardFact("AmountConflict"),
         GuardFact("Disclosure"),
+        GuardFact("Sighting"),
+        GuardFact("Disagreement"),
+        GuardFact("UnmatchedPayment"),
         GuardFact("Settlement", exempt=("compared_at",)),
-        GuardFact("SettlementRow", exempt=("verdict", "transaction")),
+        GuardFact("SettlementRow", exempt=("verdict", "transaction", "our_amount")),
         GuardFact("Proposal"),
     ]
