@@ -1,4 +1,4 @@
-"""Amount conflicts: what is told twice and does not agree. The first one counts until staff decide.
+"""Amount conflicts: what is told twice and does not agree. The first counts until staff decide.
 
 Nothing that is booked ever changes: a decision is written once, and where the second telling is
 right, the difference is booked beside the first.
