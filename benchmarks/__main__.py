@@ -44,6 +44,7 @@ def _measure(asked: argparse.Namespace, owner: Connection) -> Iterator[dict[str,
     from benchmarks.report import Result, as_json  # noqa: PLC0415
 
     is_quick = asked.quick
+    filling.give_defaults(owner)
     merchant = make_merchant(members=2000 if is_quick else 20_000, now=timezone.now())
     rows, earlier = (2000, 20_000) if is_quick else (100_000, 1_000_000)
 

@@ -4,7 +4,9 @@ left, and books that prove right."""
 from collections.abc import Sequence
 from uuid import UUID
 
-from psycopg import ClientCursor
+from django.apps import apps
+from django.db import connection
+from psycopg import ClientCursor, sql
 
 from benchmarks.merchant import Merchant
 from benchmarks.place import Connection
@@ -102,6 +104,22 @@ _STATEMENTS = (
     "VACUUM ANALYZE",
     "CHECKPOINT",
 )
+
+
+def give_defaults(owner: Connection) -> None:
+    """Let plain SQL leave out what Django fills in by itself: columns with a constant default."""
+    for model in apps.get_models():
+        for column in model._meta.concrete_fields:
+            if not column.has_default() or callable(column.default) or column.primary_key:
+                continue
+            default = column.get_db_prep_save(column.get_default(), connection)
+            owner.execute(
+                sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}").format(
+                    sql.Identifier(model._meta.db_table),
+                    sql.Identifier(str(column.column)),
+                    sql.Literal(default),
+                )
+            )
 
 
 def fill(merchant: Merchant, owner: Connection, *, rows: int) -> None:
