@@ -7,7 +7,7 @@ CheckMacValue covers the decoded fields joined by `&` and `=` and turned into sm
 neither where a value ends nor how a letter is written is vouched for. The customer's browser holds
 a genuine form of its own payment (OrderResultURL) and could send it here respelled. Names are
 therefore read without regard to case, and every value that we go by has a form of its own in which
-no other field can hide; what identifies a payment is kept in capitals.
+no other field can hide; what identifies a payment is kept in small letters.
 
 Refunds and chargebacks are never told of: staff book them, or a settlement file brings them.
 """
@@ -47,7 +47,7 @@ _TAIPEI: Final = ZoneInfo("Asia/Taipei")
 _HALF: Final = 16  # Letters and digits, of HashKey as of HashIV.
 
 _NUMBER: Final = r"[0-9]{1,18}"
-_REFERENCE: Final = r"[0-9A-Za-z]{1,40}"
+_REFERENCE: Final = r"[0-9A-Za-z_-]{1,40}"
 _CLOCK_TIME: Final = r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d"
 _ANYTHING: Final = r"(?s:.*)"
 
@@ -182,7 +182,7 @@ def _delivery_key(form: Fields, body: bytes) -> str:
         return "sha256:" + hashlib.sha256(body).hexdigest()
     names = ("merchantid", "merchanttradeno", "tradeno", "rtncode", "simulatepaid", "gwsr")
     parts = [form.text_or_blank(name) for name in (*names, "processdate")]
-    return ":".join(parts).upper()
+    return ":".join(parts).lower()
 
 
 def _payment(form: Fields) -> Notice:
@@ -202,8 +202,8 @@ def _notice(form: Fields, ref: str, *, amount: str, time: str, method: str) -> N
     passed = read_passback(form.hint("customfield1"))
     return Notice(
         kind=Kind.PAYMENT,
-        payment_ref=ref.upper(),
-        effect_ref=ref.upper(),
+        payment_ref=ref.lower(),
+        effect_ref=ref.lower(),
         amount=positive(Money.parse(form.decimal(amount), "TWD"), amount),
         occurred_at=_instant(form, time),
         order_ref=form.hint("merchanttradeno"),

@@ -99,7 +99,7 @@ def test_a_result_is_verified_under_its_order_and_state(secret: str) -> None:
     ecpay.check_secret(secret)
 
     assert ecpay.verify(post(form("payment")), Keys((secret,)), NOW) == Verified(
-        "3000042:SHOP3001:2611211922100042:1:0::"
+        "3000042:shop3001:2611211922100042:1:0::"
     )
 
 
@@ -169,7 +169,7 @@ def test_each_period_of_a_recurring_order_is_a_payment_of_its_own() -> None:
     assert (second.payment_ref, third.payment_ref) == ("12900042", "12900099")
     assert (second.order_ref, second.member_code) == ("Shop3003", "M4K7Q2Z9P")
     assert second.amount == Money(Decimal("199.00"), "TWD")
-    assert key_of(post(form("period"))) == ("3000042:SHOP3003::1:0:12900042:2026/11/21 08:00:12")
+    assert key_of(post(form("period"))) == ("3000042:shop3003::1:0:12900042:2026/11/21 08:00:12")
     assert key_of(post(form("period", Gwsr="12900099"))) != key_of(post(form("period")))
 
 
