@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from payments.providers import all_providers
-from payments.providers.base import Inbound, Outcome, Provider, Reason, Rejected
-from payments.services.accounts import known_account
+from payments.providers.base import Inbound, Outcome, Reason, Rejected
+from payments.services.accounts import KnownAccount, known_account
 from payments.services.receive import LARGEST_BODY, receive, refuse
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class CallbackView(APIView):
             if inbound is None:
                 refuse(account.id, _without_body(request._request), _TOO_LARGE, now=now)
                 return HttpResponse("Too large.\n", status=413, content_type="text/plain")
-            return _reply(account.provider, receive(account, inbound, now=now))
+            return _reply(account, receive(account, inbound, now=now))
         except (OperationalError, InterfaceError):
             logger.exception(
                 "A callback of %s could not be stored; the platform will resend.", provider
@@ -81,6 +81,6 @@ def _without_body(request: HttpRequest, *, body: bytes = b"") -> Inbound:
     )
 
 
-def _reply(provider: Provider, outcome: Outcome) -> HttpResponse:
-    reply = provider.acknowledge(outcome)
+def _reply(account: KnownAccount, outcome: Outcome) -> HttpResponse:
+    reply = account.provider.reply(outcome, account.keys)
     return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)

@@ -29,6 +29,10 @@ _REFUSED: Final = {
         "More unsigned hints came in a minute than we ask the platform about. If they are "
         "genuine, ask the platform about these payments on the account's page."
     ),
+    Reason.NOT_SET_UP: gettext_lazy(
+        "Its fields are not set up yet. Set them up on the account's page, with this post as the "
+        "sample, then replay it."
+    ),
     Reason.UNKNOWN_PAYMENT: gettext_lazy(
         "It hinted at a payment that the platform does not know as one of this account."
     ),

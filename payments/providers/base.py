@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NO_SECRET = "no_secret"  # noqa: S105 - The account has no usable key: it refuses, it never skips.
     TOO_LARGE = "too_large"
     TOO_MANY = "too_many"  # More unsigned hints than a minute may bring.
+    NOT_SET_UP = "not_set_up"  # An inlet whose fields nobody has picked and tested yet.
     UNKNOWN_PAYMENT = "unknown_payment"  # A hint at a payment that the platform does not know.
 
 
@@ -47,12 +48,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One HTTP request as it came: raw body bytes, header names in lower case."""
+    """One HTTP request as it came: raw body bytes, header names in lower case.
+
+    received_at: known once it was stored, for posts that do not say themselves when it happened
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +246,7 @@ class Provider:
 
     secret_parts:  fields of a secret that is made of several; kept as one JSON object of text
     describe_secret: what kind of key it is, for staff, and never the key itself
+    acknowledge_as: in place of `acknowledge`, where each account words its own reply
     methods:       of the requests that are taken; the others are refused before `verify`
     ask:           for platforms that only hint, or can be asked about a payment again
     """
@@ -260,3 +266,9 @@ class Provider:
     describe_secret: Callable[[str], str] | None = None
     methods: tuple[str, ...] = ("POST",)
     ask: Callable[[Question, Keys], Conversation] | None = None
+    acknowledge_as: Callable[[Outcome, Keys], Reply] | None = None
+
+    def reply(self, outcome: Outcome, keys: Keys) -> Reply:
+        if self.acknowledge_as is not None:
+            return self.acknowledge_as(outcome, keys)
+        return self.acknowledge(outcome)

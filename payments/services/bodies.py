@@ -1,7 +1,7 @@
 """The bytes of a post as they came: sealed for the database, opened for translating."""
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from django.db import connection
@@ -24,11 +24,17 @@ def seal(inbound: Inbound) -> bytes:
     return encrypt(len(head).to_bytes(4) + head + inbound.body, context=_CONTEXT)
 
 
-def unseal(sealed: bytes | memoryview) -> Inbound:
+def unseal(sealed: bytes | memoryview, *, received_at: datetime | None = None) -> Inbound:
     plain = decrypt(bytes(sealed), context=_CONTEXT)
     size = int.from_bytes(plain[:4])
     method, url, headers = json.loads(plain[4 : 4 + size])
-    return Inbound(method=method, url=url, headers=headers, body=plain[4 + size :])
+    return Inbound(
+        method=method,
+        url=url,
+        headers=headers,
+        body=plain[4 + size :],
+        received_at=received_at,
+    )
 
 
 def make_partitions(*, today: date, months: int = 3) -> None:

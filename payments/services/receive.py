@@ -1,6 +1,7 @@
 """Receive: verify a post on its raw bytes, store it, acknowledge it. Nothing else happens here."""
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -133,6 +134,7 @@ def _says_the_same(first: Callback, account: KnownAccount, inbound: Inbound) -> 
         return False
     try:
         read, keys = account.provider.read, account.keys
-        return read(unseal(body.sealed), keys) == read(inbound, keys)
+        before = unseal(body.sealed, received_at=first.received_at)
+        return read(before, keys) == read(replace(inbound, received_at=first.received_at), keys)
     except MalformedPayload:
         return False

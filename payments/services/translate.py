@@ -103,7 +103,8 @@ def _read(post: _Post, account: KnownAccount) -> list[Notice] | Ignored | Malfor
     if post.sealed is None:
         return MalformedPayload("The body was pruned; it cannot be read again.")
     try:
-        return account.provider.read(unseal(post.sealed), account.keys)
+        inbound = unseal(post.sealed, received_at=post.received_at)
+        return account.provider.read(inbound, account.keys)
     except MalformedPayload as problem:
         return problem
 
