@@ -10,8 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from loyalty.api import CancelUseView, CouponView, MemberView, RedeemView
-from payments.api import SalesView
+from loyalty.api.coupons import CancelUseView, CouponView, RedeemView
+from loyalty.api.members import LookUpView, MembersView, MemberView
+from loyalty.api.points import BalanceView, PointsView
+from loyalty.api.signs import ConsentsView, IdentitiesView, IdentityView
+from payments.api.sales import SalesView
 
 
 class NoSuchPage(APIView):
@@ -43,7 +46,18 @@ urlpatterns = [
     path("v1/coupons/<str:code>/redeem", RedeemView.as_view(), name="api-redeem"),
     path("v1/coupon-uses/<uuid:use_id>/cancel", CancelUseView.as_view(), name="api-cancel-use"),
     path("v1/sales", SalesView.as_view(), name="api-sales"),
+    path("v1/members", MembersView.as_view(), name="api-members"),
+    path("v1/members/look-up", LookUpView.as_view(), name="api-look-up"),
     path("v1/members/<str:code>", MemberView.as_view(), name="api-member"),
+    path("v1/members/<str:code>/balance", BalanceView.as_view(), name="api-balance"),
+    path("v1/members/<str:code>/points", PointsView.as_view(), name="api-points"),
+    path("v1/members/<str:code>/consents", ConsentsView.as_view(), name="api-consents"),
+    path("v1/members/<str:code>/identities", IdentitiesView.as_view(), name="api-identities"),
+    path(
+        "v1/members/<str:code>/identities/<int:identity_id>",
+        IdentityView.as_view(),
+        name="api-identity",
+    ),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", docs, name="api-docs"),
     re_path("", NoSuchPage.as_view()),

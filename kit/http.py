@@ -7,7 +7,6 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -25,15 +25,6 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 LARGEST_BODY: Final = 256 * 1024
-
-
-def client_address(request: HttpRequest) -> str:
-    """Who is at the other end: in production the address that our reverse proxy vouches for, which
-    is the last of X-Forwarded-For; what stands before it is the visitor's own claim."""
-    peer = str(request.META.get("REMOTE_ADDR", ""))
-    if not settings.IS_PRODUCTION:
-        return peer
-    return request.META.get("HTTP_X_FORWARDED_FOR", peer).rpartition(",")[2].strip() or peer
 
 
 class RefuseNul:
@@ -63,13 +54,17 @@ class Unavailable(exceptions.APIException):
 
 
 class Refused(exceptions.APIException):
-    """A request that was understood and refused; nothing was changed."""
+    """A request that was understood and refused; nothing was changed. What `members` holds stands
+    beside the problem's own members, for programs to read."""
 
     status_code: int = HTTPStatus.UNPROCESSABLE_ENTITY
 
-    def __init__(self, detail: str, *, code: str, status: int | None = None) -> None:
+    def __init__(
+        self, detail: str, *, code: str, status: int | None = None, **members: str
+    ) -> None:
         super().__init__(detail, code)
         self.code = code
+        self.members = members
         if status is not None:
             self.status_code = status
 
@@ -128,6 +123,8 @@ def _problem(error: Exception, status: int) -> dict[str, Any]:
         ]
     elif isinstance(error, exceptions.APIException):
         problem["detail"] = str(error.detail)
+    if isinstance(error, Refused):
+        problem |= error.members
     return problem
 
 
@@ -190,6 +187,22 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def query_of(request: Request, form: type[StrictSerializer]) -> dict[str, Any]:
+    """The query of a request, checked by `form`; a name may stand in it once."""
+    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
+    if twice:
+        raise serializers.ValidationError({name: [_("This is given twice.")] for name in twice})
+    return checked(form, request.query_params.dict())
+
+
+def checked(form: type[StrictSerializer], given: Any) -> dict[str, Any]:
+    """What was sent, checked by `form`; raises ValidationError naming each wrong field."""
+    filled = form(data=given)
+    filled.is_valid(raise_exception=True)
+    read: dict[str, Any] = filled.validated_data
+    return read
+
+
 @extend_schema_field(OpenApiTypes.STR)
 class LineOfText(serializers.Field[str, Any, str, Any]):
     """One line that the database can hold; a number is not text."""
@@ -207,6 +220,19 @@ class LineOfText(serializers.Field[str, Any, str, Any]):
             raise serializers.ValidationError(str(problem)) from problem
 
     def to_representation(self, value: str) -> str:
+        return value
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class YesOrNo(serializers.Field[bool, Any, bool, Any]):
+    """true or false: "no" is text, and not a no."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError(_("Write true or false, without quotation marks."))
+        return data
+
+    def to_representation(self, value: bool) -> bool:  # noqa: FBT001 - DRF's signature.
         return value
 
 

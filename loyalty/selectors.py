@@ -50,13 +50,18 @@ class Lapse:
     at: datetime
 
 
+def lapses(lots: Sequence[OpenLot], *, now: datetime) -> list[Lapse]:
+    """What lapses when, soonest first, unless the member uses it before. What lapsed already is
+    not news."""
+    points: dict[datetime, int] = {}
+    for lot in lots:
+        if lot.expires_at is not None and lot.expires_at > now:
+            points[lot.expires_at] = points.get(lot.expires_at, 0) + lot.left
+    return [Lapse(points[at], at) for at in sorted(points)]
+
+
 def next_lapse(lots: Sequence[OpenLot], *, now: datetime) -> Lapse | None:
-    """What lapses next, unless the member uses it before. What lapsed already is not news."""
-    coming = [lot for lot in lots if lot.expires_at is not None and lot.expires_at > now]
-    first = min((lot.expires_at for lot in coming if lot.expires_at), default=None)
-    if first is None:
-        return None
-    return Lapse(sum(lot.left for lot in coming if lot.expires_at == first), first)
+    return next(iter(lapses(lots, now=now)), None)
 
 
 @dataclass(frozen=True, slots=True)

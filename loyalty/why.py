@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -23,9 +24,15 @@ class WhyRow:
 
 def why_rows(award: Award) -> list[WhyRow]:
     """One row for each rule that was looked at, and one for the tier; one query for the names."""
-    wanted = {row["rule"] for row in award.why if row.get("rule")}
+    return why_rows_of([award])[award.pk]
+
+
+def why_rows_of(awards: Iterable[Award]) -> dict[UUID, list[WhyRow]]:
+    """The rows of several awards, by award; one query for all names."""
+    listed = list(awards)
+    wanted = {row["rule"] for award in listed for row in award.why if row.get("rule")}
     versions = {str(row.pk): row for row in RuleVersion.objects.filter(pk__in=wanted)}
-    return [_row(row, versions) for row in award.why]
+    return {award.pk: [_row(row, versions) for row in award.why] for award in listed}
 
 
 def _row(row: Mapping[str, Any], versions: Mapping[str, RuleVersion]) -> WhyRow:

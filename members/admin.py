@@ -1,19 +1,17 @@
-"""The admin of who: regions, stores, programme, staff scopes, API keys; the base of members."""
+"""The admin of who: regions, stores, programme, staff scopes; the base of members."""
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kit.admin import (
     BaseAdmin,
@@ -26,11 +24,10 @@ from kit.admin import (
 )
 from kit.masking import mask_name
 from kit.scope import EVERYBODY, HEADQUARTERS, Scoping
+from members import admin_keys  # noqa: F401 - it registers the admin of keys.
 from members.admin_forms import ConsentDialog, EnrolForm
-from members.keys import make_key
 from members.links import page_url
 from members.models import (
-    ApiKey,
     Consent,
     Member,
     Programme,
@@ -235,40 +232,3 @@ class StaffScopeAdmin(BaseAdmin):
     @display(description=gettext_lazy("stores"))
     def shown_stores(self, scope: StaffScope) -> str:
         return ", ".join(str(store) for store in scope.stores.all())
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(BaseAdmin):
-    """A key is made once, shown once, and afterwards only switched off."""
-
-    scope = HEADQUARTERS
-    list_display = ["name", "prefix", "store", "is_enabled", "created_at", "last_used_on"]
-    list_filter = ["is_enabled", ("store", RelatedFilter)]
-    search_fields = ["name", "prefix"]
-    autocomplete_fields = ["store"]
-    fields = ["name", "scopes", "store", "is_enabled", "prefix", "created_at", "last_used_on"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        made = ["prefix", "created_at", "last_used_on"]
-        return made if obj is None else ["scopes", "store", *made]
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "scopes":
-            return forms.MultipleChoiceField(
-                label=capfirst(db_field.verbose_name),
-                choices=ApiKey.Scope.choices,
-                widget=UnfoldAdminCheckboxSelectMultipleWidget(),
-            )
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        key, plain = make_key(obj.name, scopes=obj.scopes, store=obj.store)
-        obj.pk, obj.prefix, obj._state.adding = key.pk, key.prefix, False
-        words = _("Copy the key now, it is not shown again: %(key)s")
-        self.say(request, words % {"key": plain}, level=messages.WARNING)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # Coupon uses name it; switch it off instead.

@@ -26,10 +26,12 @@ from kit.http import (
     Refused,
     StrictJSONParser,
     problem_response,
+    problems,
 )
 from kit.work import hold_keys
 from members.keys import ApiKeyAuthentication, HasScope, KeyRate
 from members.models import ApiCall, ApiKey, Store
+from members.rates import WINDOW, Allowance
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
@@ -41,6 +43,8 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
         "repetition gets the first answer again, with `Idempotency-Replayed: true`."
     ),
 )
+LOOK_UP_PROBLEMS: Final = problems(400, 401, 403, 404, 429, 503)
+CHANGE_PROBLEMS: Final = problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 REPLAYED: Final = "Idempotency-Replayed"
 JSON_TYPE: Final = "application/json"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,120}")
@@ -50,9 +54,11 @@ RepeatableAnswer = Callable[..., HttpResponseBase]
 
 
 class ApiView(APIView):
-    """A view of /api/v1/. `required_scope` is one of ApiKey.Scope."""
+    """A view of /api/v1/. `required_scope` is one of ApiKey.Scope; so is `write_scope`, which a
+    view that both reads and writes asks for in its place where something is written."""
 
     required_scope: ClassVar[str] = ""
+    write_scope: ClassVar[str] = ""
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasScope]
     throttle_classes = [KeyRate]
@@ -63,6 +69,17 @@ class ApiView(APIView):
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length) > LARGEST_BODY:
             raise BodyTooLarge
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """How much of the minute is left, as in draft-ietf-httpapi-ratelimit-headers."""
+        final = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        allowance: Allowance | None = getattr(request, "allowance", None)
+        if allowance is not None:
+            final["RateLimit-Policy"] = f'"key";q={allowance.limit};w={WINDOW}'
+            final["RateLimit"] = f'"key";r={allowance.left};t={allowance.resets_in}'
+        return final
 
 
 def key_of(request: Request) -> ApiKey:
@@ -156,6 +173,8 @@ def _repeat(earlier: ApiCall, body_hash: str) -> HttpResponse:
             code="idempotency_key_reused",
             status=HTTPStatus.CONFLICT,
         )
+    if earlier.status == HTTPStatus.NO_CONTENT:
+        return HttpResponse(status=earlier.status, headers={REPLAYED: "true"})
     is_problem = earlier.status >= HTTPStatus.BAD_REQUEST
     return HttpResponse(
         earlier.answer,  # The text as it was sent: jsonb would put an object's keys in its order.

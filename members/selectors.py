@@ -20,6 +20,15 @@ def newest_consent(
     )
 
 
+def newest_consents(member: Member) -> list[Consent]:
+    """The member's last word on each channel and purpose."""
+    return list(
+        Consent.objects.filter(member=member)
+        .order_by("channel", "purpose", "-given_at", "-id")
+        .distinct("channel", "purpose")
+    )
+
+
 def last_consent(
     is_granted: bool | None,  # noqa: FBT001
     *,

@@ -3,9 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
-from members import answers
+from members import answers, rates
 
 
 @shared_task(name="members.forget_answers", ignore_result=True)
 def forget_answers() -> None:
-    answers.forget_answers(now=timezone.now())
+    now = timezone.now()
+    answers.forget_answers(now=now)
+    rates.forget_rates(now=now)

@@ -2,11 +2,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from members.keys import make_key
 from members.models import Store
+from members.rates import forget_handfuls
 from tests.api import till
 
 # Any: the test client's answers have more than their class says, such as json().
@@ -15,7 +15,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def _fresh_rate() -> None:
-    cache.clear()
+    forget_handfuls()
 
 
 @pytest.fixture

@@ -256,7 +256,16 @@ def test_a_member_is_shown_masked_with_points_tier_and_usable_coupons(call: Call
 
     body = answer.json()
     assert [held["code"] for held in body.pop("coupons")] == [usable.code]
-    assert body == {"code": mei.code, "name": "陳•••", "tier": None, "points": 0}
+    assert body == {
+        "code": mei.code,
+        "name": "陳•••",
+        "language": "en",
+        "region": "HK",
+        "store": None,
+        "joined_at": "2026-11-21T12:00:00+08:00",
+        "tier": None,
+        "points": 0,
+    }
     assert call("get", "members/M000000000").json()["code"] == "member_unknown"
 
 

@@ -62,7 +62,7 @@ def test_other_media_methods_and_addresses_are_problems_too(call: Call) -> None:
 
 
 def test_a_database_that_is_away_asks_for_another_try(call: Call) -> None:
-    with patch("payments.api.book_sales", side_effect=OperationalError("gone")):
+    with patch("payments.api.sales.book_sales", side_effect=OperationalError("gone")):
         answer = call(
             "post",
             "sales",
@@ -170,7 +170,7 @@ def test_no_header_is_our_fault(header: str) -> None:
         answer = Client().get(
             "/api/v1/members/M1", headers={"Authorization": "Bearer x", name: header}
         )
-        assert answer.status_code in (401, 406)
+        assert answer.status_code in (401, 406, 429)
 
 
 def test_an_address_with_a_zero_byte_is_refused() -> None:

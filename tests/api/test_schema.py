@@ -12,6 +12,7 @@ from drf_spectacular.validation import validate_schema
 
 from tests.api import till
 from tests.api.conftest import Call
+from tests.api.operations import OPERATIONS
 
 
 def schema() -> dict[str, Any]:
@@ -27,28 +28,37 @@ def test_the_document_is_valid_and_its_making_warns_of_nothing() -> None:
 
     validate_schema(document)  # type: ignore[no-untyped-call]
     assert not GENERATOR_STATS
-    assert sorted(document["paths"]) == [
-        "/api/v1/coupon-uses/{use_id}/cancel",
-        "/api/v1/coupons/{code}",
-        "/api/v1/coupons/{code}/redeem",
-        "/api/v1/members/{code}",
-        "/api/v1/sales",
-    ]
+    found = {
+        (method, path.removeprefix("/api/v1/"))
+        for path, methods in document["paths"].items()
+        for method in methods
+    }
+    assert found == {(method, path) for method, path, _scope in OPERATIONS}
 
 
 def test_every_operation_names_its_key_and_every_mutation_its_idempotency_key() -> None:
-    operations = [
-        (method, operation)
-        for path in schema()["paths"].values()
-        for method, operation in path.items()
-    ]
+    reading = {("post", "members/look-up")}
+    document = schema()
 
-    for method, operation in operations:
+    for method, path, scope in OPERATIONS:
+        operation = document["paths"][f"/api/v1/{path}"][method]
         required = [one["name"] for one in operation["parameters"] if one.get("required")]
+        is_reading = method == "get" or (method, path) in reading
         assert operation["security"] == [{"apiKey": []}]
-        assert ("Idempotency-Key" in required) == (method == "post")
+        assert ("Idempotency-Key" in required) != is_reading
+        assert f"Scope of the key: `{scope}`." in operation["description"]
         problem = operation["responses"]["401"]["content"]["application/problem+json"]
         assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_every_operation_shows_what_goes_in_what_comes_out_and_each_problem() -> None:
+    for path in schema()["paths"].values():
+        for operation in path.values():
+            bodies = [*operation["responses"].values()]
+            bodies += [operation["requestBody"]] if "requestBody" in operation else []
+            for body in bodies:
+                for content in body.get("content", {}).values():
+                    assert content["examples"], operation["operationId"]
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.test import RequestFactory
 
 from config.deployment import check_production_settings
-from kit.http import client_address
+from kit.visitors import client_address
 
 
 def test_a_start_without_mail_and_name_is_warned(settings: Any) -> None:

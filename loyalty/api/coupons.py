@@ -1,4 +1,4 @@
-"""/api/v1/coupons, /api/v1/coupon-uses and /api/v1/members: what tills ask about loyalty."""
+"""/api/v1/coupons and /api/v1/coupon-uses: what a coupon takes off, using it, taking it back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.http import PROBLEM_TYPE, LineOfText, PlainDecimal, Refused, StrictSerializer, problems
-from kit.masking import mask_name
+from kit.http import (
+    PROBLEM_TYPE,
+    LineOfText,
+    PlainDecimal,
+    Refused,
+    StrictSerializer,
+    checked,
+    query_of,
+)
 from kit.money import Money
 from loyalty import wording
 from loyalty.models import Coupon, CouponType, CouponUse
@@ -29,16 +35,19 @@ from loyalty.refusals import (
     UseUnknown,
 )
 from loyalty.rules.discounts import to_coin
-from loyalty.selectors import CouponState, coupons_of, standing_of
 from loyalty.services.coupons import cancel_use, find_coupon, redeem_coupon
 from loyalty.services.quotes import check_coupon, check_store, quote_coupon
-from members.api import IDEMPOTENCY_KEY, ApiView, answer_once, key_of, store_for
-from members.models import ApiKey, Member, Store
-from members.services import find_by_code
-from payments.api import MOST_LINES, LineIn, money_in, notice_lines
-
-_LOOK_UP_PROBLEMS: Final = problems(400, 401, 403, 404, 429)
-_CHANGE_PROBLEMS: Final = problems(400, 401, 403, 404, 409, 422, 429)
+from members.api import (
+    CHANGE_PROBLEMS,
+    IDEMPOTENCY_KEY,
+    LOOK_UP_PROBLEMS,
+    ApiView,
+    answer_once,
+    key_of,
+    store_for,
+)
+from members.models import ApiKey, Store
+from payments.api.baskets import MOST_LINES, LineIn, money_in, notice_lines
 
 
 class BillIn(StrictSerializer):
@@ -113,17 +122,34 @@ class UseOut(serializers.Serializer[Any]):
     cancelled_at = serializers.DateTimeField(allow_null=True)
 
 
-class TierOut(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    name = serializers.CharField()
-
-
-class MemberOut(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    name = serializers.CharField(help_text="Masked: the first character only.")
-    tier = TierOut(allow_null=True)
-    points = serializers.IntegerField(help_text="Negative: a debt.")
-    coupons = CouponOut(many=True)
+_COUPON: Final = {
+    "code": "C7Q2M9ZK4XPD",
+    "type": "ten-off",
+    "name": "HK$20 off",
+    "benefit": "amount",
+    "benefit_in_words": "HK$20.00 off",
+    "conditions": ["From HK$100.00"],
+    "value": "20.00",
+    "currency": "HKD",
+    "starts_at": "2026-11-01T00:00:00+08:00",
+    "expires_at": "2027-02-01T00:00:00+08:00",
+}
+_USE: Final = {
+    "id": "0199a1f4-9d20-7b6e-8a44-2f6d0c7e5b11",
+    "coupon": "C7Q2M9ZK4XPD",
+    "number": 1,
+    "benefit": "amount",
+    "name": "HK$20 off",
+    "discount": "20.00",
+    "bill": "240.00",
+    "to_pay": "220.00",
+    "currency": "HKD",
+    "store": "TST",
+    "order_ref": "TST-20261121-0042",
+    "used_at": "2026-11-21T15:04:05+08:00",
+    "cancelled_at": None,
+}
+_NO_BODY: Final = OpenApiExample("Nothing", request_only=True, value={})
 
 
 class CouponView(ApiView):
@@ -134,17 +160,22 @@ class CouponView(ApiView):
         summary="Look a coupon up, and what it would take off",
         tags=["coupons"],
         parameters=[BillIn],
-        responses={200: CouponQuoteOut, **_LOOK_UP_PROBLEMS},
+        responses={200: CouponQuoteOut, **LOOK_UP_PROBLEMS},
+        examples=[
+            OpenApiExample(
+                "Usable",
+                response_only=True,
+                value={**_COUPON, "is_usable": True, "refusal": None, "discount": "20.00"},
+            )
+        ],
     )
     def get(self, request: Request, code: str) -> Response:
-        form = BillIn(data=request.query_params.dict())
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = query_of(request, BillIn)
         store = store_for(request, asked.get("store", ""))
         with _refusals_as_problems():
             coupon = find_coupon(code)
         quote = _quote(coupon, asked["bill"], store, now=timezone.now())
-        return Response(CouponQuoteOut(_face(coupon) | quote).data)
+        return Response(CouponQuoteOut(coupon_face(coupon) | quote).data)
 
 
 class RedeemView(ApiView):
@@ -161,13 +192,14 @@ class RedeemView(ApiView):
         tags=["coupons"],
         parameters=[IDEMPOTENCY_KEY],
         request=RedeemIn,
-        responses={201: UseOut, **_CHANGE_PROBLEMS},
+        responses={201: UseOut, **CHANGE_PROBLEMS},
         examples=[
             OpenApiExample(
                 "Off a bill",
                 request_only=True,
                 value={"bill": "240.00", "currency": "HKD", "order_ref": "TST-20261121-0042"},
             ),
+            OpenApiExample("Used", response_only=True, status_codes=["201"], value=_USE),
             OpenApiExample(
                 "Used already",
                 response_only=True,
@@ -185,9 +217,7 @@ class RedeemView(ApiView):
     )
     @answer_once
     def post(self, request: Request, code: str) -> Response:
-        form = RedeemIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = checked(RedeemIn, request.data)
         store = store_for(request, asked.get("store", ""))
         with _refusals_as_problems():
             use = redeem_coupon(
@@ -212,32 +242,24 @@ class CancelUseView(ApiView):
         tags=["coupons"],
         parameters=[IDEMPOTENCY_KEY],
         request=StrictSerializer,
-        responses={200: UseOut, **_CHANGE_PROBLEMS},
+        responses={200: UseOut, **CHANGE_PROBLEMS},
+        examples=[
+            _NO_BODY,
+            OpenApiExample(
+                "Taken back",
+                response_only=True,
+                value={**_USE, "cancelled_at": "2026-11-21T15:09:00+08:00"},
+            ),
+        ],
     )
     @answer_once
     def post(self, request: Request, use_id: UUID) -> Response:
-        StrictSerializer(data=request.data).is_valid(raise_exception=True)
+        checked(StrictSerializer, request.data)
         key = key_of(request)
         with _refusals_as_problems():
             use = _find_use(use_id, key)
             cancel_use(use, now=timezone.now(), api_key=key)
         return Response(_use(use))
-
-
-class MemberView(ApiView):
-    required_scope: ClassVar[str] = ApiKey.Scope.MEMBERS_READ
-
-    @extend_schema(
-        operation_id="look_up_member",
-        summary="A member's tier, points and coupons",
-        tags=["members"],
-        responses={200: MemberOut, **_LOOK_UP_PROBLEMS},
-    )
-    def get(self, request: Request, code: str) -> Response:
-        member = find_by_code(code)
-        if member is None:
-            raise NotFound(_("No member has this number."), "member_unknown")
-        return Response(MemberOut(_member(member, now=timezone.now())).data)
 
 
 @contextmanager
@@ -279,7 +301,7 @@ def _find_use(use_id: UUID, key: ApiKey) -> CouponUse:
     return use
 
 
-def _face(coupon: Coupon) -> dict[str, Any]:
+def coupon_face(coupon: Coupon) -> dict[str, Any]:
     kind = coupon.type
     is_percent = kind.benefit == CouponType.Benefit.PERCENT
     value = kind.value.normalize() if is_percent else to_coin(kind.value, kind.currency)
@@ -318,16 +340,3 @@ def _use(use: CouponUse) -> dict[str, Any]:
         }
     )
     return dict(answer.data)
-
-
-def _member(member: Member, *, now: datetime) -> dict[str, Any]:
-    standing = standing_of(member)
-    usable = [held for held in coupons_of(member, now=now) if held.state is CouponState.USABLE]
-    tier = standing.tier
-    return {
-        "code": member.code,
-        "name": mask_name(member.name),
-        "tier": {"code": tier.code, "name": str(tier)} if tier else None,
-        "points": standing.balance,
-        "coupons": [_face(held.coupon) for held in usable],
-    }

@@ -1,10 +1,8 @@
 """POST /api/v1/sales: tills and shops send what was paid, with lines."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,43 +11,26 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.http import Instant, LineOfText, PlainDecimal, Refused, StrictSerializer, problems
-from kit.ids import is_valid_code, normal_code
-from kit.money import Money, MoneyError
-from members.api import IDEMPOTENCY_KEY, ApiView, answer_once, store_for
-from members.identity_kinds import EMAIL, PHONE
+from kit.http import Instant, LineOfText, PlainDecimal, Refused, checked
+from kit.money import Money
+from members.api import CHANGE_PROBLEMS, IDEMPOTENCY_KEY, ApiView, answer_once, store_for
 from members.models import ApiKey, Store
-from members.services import BadIdentity, find_by_code, normalise_identity
+from payments.api.baskets import (
+    MOST_LINES,
+    LineIn,
+    PayerIn,
+    not_ahead,
+    notice_lines,
+    payer_in,
+    positive_money,
+)
 from payments.models import Transaction
-from payments.providers.base import Clue, Kind, Notice, NoticeLine
+from payments.providers.base import Kind, Notice
 from payments.services.sales import book_sales
 from payments.services.tills import till_account
 
-MOST_LINES: Final = 500
-LARGEST_QUANTITY: Final = Decimal(10) ** 9
-# A till's clock may run ahead by so much; beyond it the date is wrong, and points would follow it.
-CLOCK_SKEW: Final = timedelta(minutes=10)
-DEFAULT_COUNTRY: Final = "HK"
 
-
-class LineIn(StrictSerializer):
-    """One line of a basket; `amount` is what was paid for the whole line."""
-
-    sku = LineOfText(longest=60)
-    quantity = PlainDecimal(default=Decimal(1))
-    amount = PlainDecimal()
-    name = LineOfText(longest=120, required=False)
-    category = LineOfText(longest=40, required=False)
-
-    def validate_quantity(self, quantity: Decimal) -> Decimal:
-        if not 0 < quantity < LARGEST_QUANTITY or quantity != round(quantity, 3):
-            raise serializers.ValidationError(
-                _("A quantity is above zero and has at most three decimals.")
-            )
-        return quantity
-
-
-class SaleIn(StrictSerializer):
+class SaleIn(PayerIn):
     kind = serializers.ChoiceField(choices=[Kind.PAYMENT.value, Kind.REFUND.value])
     order_ref = LineOfText(help_text="The order's number, unique at its store.")
     refund_ref = LineOfText(
@@ -60,23 +41,11 @@ class SaleIn(StrictSerializer):
     occurred_at = Instant(help_text="ISO 8601 with an offset.")
     store = LineOfText(longest=20, required=False, help_text="Left out: the key's own store.")
     method = LineOfText(longest=40, required=False)
-    member = LineOfText(longest=20, required=False, help_text="The member number.")
-    phone = LineOfText(longest=40, required=False, help_text="+852 9123 4567")
-    email = LineOfText(longest=254, required=False)
     # The stubs do not know that `many` makes a list, which has a length.
     lines = LineIn(many=True, required=False, max_length=MOST_LINES)  # type: ignore[call-arg]
 
-    def validate_occurred_at(self, moment: Any) -> Any:
-        if moment > timezone.now() + CLOCK_SKEW:
-            raise serializers.ValidationError(
-                _("This lies in the future. Set the clock of the till.")
-            )
-        return moment
-
-    def validate_member(self, code: str) -> str:
-        if code and not is_valid_code(normal_code(code), "M"):
-            raise serializers.ValidationError(_("This member number has a typing error."))
-        return code
+    def validate_occurred_at(self, moment: datetime) -> datetime:
+        return not_ahead(moment)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         is_refund = given["kind"] == Kind.REFUND
@@ -84,9 +53,7 @@ class SaleIn(StrictSerializer):
             raise serializers.ValidationError(
                 {"refund_ref": [_("A refund has a number of its own, a payment has none.")]}
             )
-        given["amount"] = money_in(given, "amount", given["currency"])
-        if given["amount"].amount <= 0:
-            raise serializers.ValidationError({"amount": [_("The amount must be above zero.")]})
+        given["amount"] = positive_money(given, "amount", given["currency"])
         given["lines"] = notice_lines(given.get("lines", []), given["amount"])
         return given
 
@@ -120,7 +87,7 @@ class SalesView(ApiView):
         responses={
             201: SaleOut,
             200: SaleOut,
-            **problems(400, 401, 403, 409, 422, 429),
+            **CHANGE_PROBLEMS,
         },
         examples=[
             OpenApiExample(
@@ -151,13 +118,25 @@ class SalesView(ApiView):
                     "occurred_at": "2026-11-22T11:20:00+08:00",
                 },
             ),
+            OpenApiExample(
+                "Booked",
+                response_only=True,
+                value={
+                    "id": "0199a1f4-7c11-7a02-8f0c-5d1c9b2e7f31",
+                    "kind": "payment",
+                    "order_ref": "TST-20261121-0042",
+                    "amount": "238.00",
+                    "currency": "HKD",
+                    "store": "TST",
+                    "is_new": True,
+                    "is_matched": True,
+                },
+            ),
         ],
     )
     @answer_once
     def post(self, request: Request) -> Response:
-        form = SaleIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        sale = form.validated_data
+        sale = checked(SaleIn, request.data)
         store = store_for(request, sale.get("store", ""))
         account = till_account(store)
         booked = book_sales(
@@ -177,56 +156,8 @@ class SalesView(ApiView):
         return Response(_answer(row, store, is_new=bool(booked.fresh)), status)
 
 
-def money_in(given: dict[str, Any], field: str, currency: str) -> Money:
-    """The amount in `field`, exact in its currency; raises ValidationError naming the field."""
-    try:
-        Money.parse(0, currency)
-    except MoneyError as problem:
-        raise serializers.ValidationError(
-            {"currency": [_("This is not a currency of ISO 4217.")]}
-        ) from problem
-    try:
-        return Money.parse(given[field], currency)
-    except MoneyError as problem:
-        raise serializers.ValidationError(
-            {field: [_("The amount is too large, or has more decimals than its currency.")]}
-        ) from problem
-
-
-def notice_lines(lines: list[dict[str, Any]], bill: Money) -> tuple[NoticeLine, ...]:
-    """Lines in the normal form; raises ValidationError if they come to more than the bill."""
-    read = tuple(
-        NoticeLine(
-            sku=line["sku"],
-            quantity=line["quantity"],
-            amount=_line_amount(line, bill.currency, place),
-            name=line.get("name", ""),
-            category=line.get("category", ""),
-        )
-        for place, line in enumerate(lines)
-    )
-    if sum((line.amount for line in read), Decimal(0)) > bill.amount:
-        raise serializers.ValidationError(
-            {"lines": [_("The lines come to more than the whole. Send what was paid for each.")]}
-        )
-    return read
-
-
-def _line_amount(line: dict[str, Any], currency: str, place: int) -> Decimal:
-    try:
-        return money_in(line, "amount", currency).amount
-    except serializers.ValidationError as problem:
-        raise serializers.ValidationError({"lines": {str(place): problem.detail}}) from problem
-
-
-@dataclass(frozen=True, slots=True)
-class _Payer:
-    code: str
-    clues: tuple[Clue, ...]
-
-
 def _notice(sale: dict[str, Any], store: Store | None) -> Notice:
-    payer = _payer(sale, store)
+    payer = payer_in(sale, store)
     return Notice(
         kind=Kind(sale["kind"]),
         payment_ref=sale["order_ref"],
@@ -240,25 +171,6 @@ def _notice(sale: dict[str, Any], store: Store | None) -> Notice:
         clues=payer.clues,
         lines=sale["lines"],
     )
-
-
-def _payer(sale: dict[str, Any], store: Store | None) -> _Payer:
-    code = sale.get("member", "")
-    if code and find_by_code(code) is None:
-        raise Refused(
-            _("No member has this number. Leave it out to book the sale without a member."),
-            code="member_unknown",
-        )
-    country = store.region.code if store else DEFAULT_COUNTRY
-    clues = []
-    for kind in (PHONE, EMAIL):
-        if value := sale.get(kind, ""):
-            try:
-                normal = normalise_identity(kind, value, country=country)
-            except BadIdentity as problem:
-                raise serializers.ValidationError({kind: [str(problem)]}) from problem
-            clues.append(Clue(kind, normal))
-    return _Payer(code, tuple(clues))
 
 
 def _known(sale: dict[str, Any], account_id: int) -> Transaction:

@@ -1,0 +1,1 @@
+"""/api/v1/ of what members hold: coupons, points, tiers; and of the members themselves."""

@@ -1,0 +1,1 @@
+"""/api/v1/ of money and goods: sales, orders, refunds, products."""
