@@ -34,9 +34,7 @@ Any other type is acknowledged and ignored. Answers: 200 kept (or known already)
 500 send it again later.
 """
 
-import base64
 import re
-import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -48,11 +46,10 @@ from kit.money import Money, MoneyError
 from kit.signatures import (
     FRESH_SECONDS,
     UnusableSecret,
-    decoded_base64,
-    hmac_sha256,
     is_same,
     seconds_old,
 )
+from kit.standard_webhooks import key_of, make_secret, signature, signed_headers
 from kit.untrusted import (
     LONGEST_CLUE,
     Fields,
@@ -81,7 +78,6 @@ from payments.providers.base import (
 
 _MOST_LINES: Final = 1000
 _MOST_CLUES: Final = 20
-_SECRET_BYTES: Final = 32
 _MESSAGE_ID: Final = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _CLUE_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,29}", re.ASCII)
 
@@ -102,12 +98,7 @@ _REPLIES: Final = {
 
 def sign(body: bytes, *, secret: str, message_id: str, at: datetime) -> dict[str, str]:
     """The three headers of a genuine post; raises UnusableSecret."""
-    stamp = str(int(at.timestamp()))
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": stamp,
-        "webhook-signature": _signature(_key(secret), message_id, stamp, body),
-    }
+    return signed_headers(body, secrets=[secret], message_id=message_id, at=at)
 
 
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
@@ -120,7 +111,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     age = seconds_old(stamp, now)
     if age is None or not _MESSAGE_ID.fullmatch(message_id):
         return Rejected(Reason.MALFORMED, "webhook-id or webhook-timestamp")
-    expected = [_signature(key, message_id, stamp, request.body) for key in _usable(keys)]
+    expected = [signature(key, message_id, stamp, request.body) for key in _usable(keys)]
     if not expected:
         return Rejected(Reason.NO_SECRET)
     if not any(is_same(ours, theirs) for ours in expected for theirs in given):
@@ -148,7 +139,7 @@ def acknowledge(outcome: Outcome) -> Reply:
 
 def check_secret(secret: str) -> None:
     """Raises UnusableSecret unless it is 24 to 64 bytes in base64, as the specification asks."""
-    _key(secret)
+    key_of(secret)
 
 
 def _notice(name: str, data: Fields) -> Notice:
@@ -202,28 +193,12 @@ def _quantity(item: Fields) -> Decimal:
     return quantity
 
 
-def _signature(key: bytes, message_id: str, stamp: str, body: bytes) -> str:
-    digest = hmac_sha256(key, message_id.encode(), stamp.encode(), body)
-    return "v1," + base64.b64encode(digest).decode()
-
-
 def _usable(keys: Keys) -> Iterator[bytes]:
     for secret in keys.secrets:
         try:
-            yield _key(secret)
+            yield key_of(secret)
         except UnusableSecret:
             continue  # The others may still hold; with none left the account refuses.
-
-
-def _key(secret: str) -> bytes:
-    key = decoded_base64(secret.strip().removeprefix("whsec_"))
-    if key is None or not 24 <= len(key) <= 64:
-        raise UnusableSecret(_("The secret must be 24 to 64 random bytes in base64."))
-    return key
-
-
-def make_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
 PROVIDER = Provider(
