@@ -62,6 +62,8 @@ class Transfer(Fact):
         GIVE_BACK = "give_back", _("given back")
         EXPIRE = "expire", _("lapsed")
         ADJUST = "adjust", _("adjusted")
+        MERGE = "merge", _("moved by a merge")
+        UNMERGE = "unmerge", _("moved back")
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     debit = models.ForeignKey(
@@ -73,6 +75,15 @@ class Transfer(Fact):
     points = models.PositiveIntegerField(_("points"))
     award = models.ForeignKey(
         Award, models.PROTECT, null=True, related_name="transfers", verbose_name=_("award")
+    )
+    owner = models.ForeignKey(
+        Member,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("whose"),
+        help_text=_("Of merged members: whose points these are. Else the account's own."),
     )
     reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
     actor = models.ForeignKey(
@@ -111,6 +122,15 @@ class Lot(Fact):
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="lot")
     award = models.ForeignKey(
         Award, models.PROTECT, null=True, db_index=False, related_name="lots"
+    )
+    owner = models.ForeignKey(
+        Member,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("whose"),
+        help_text=_("Of merged members: whose points these are. Else the account's own."),
     )
     points = models.PositiveIntegerField(_("points"))
     starts_at = models.DateTimeField(pgettext_lazy("a day", "from"))
@@ -172,6 +192,9 @@ class Standing(models.Model):
     payments = models.PositiveIntegerField(_("payments"), default=0)
     first_paid_at = models.DateTimeField(_("first payment"), null=True)
     last_paid_at = models.DateTimeField(_("last payment"), null=True)
+    is_shared = models.BooleanField(
+        default=False, editable=False, help_text="Other members are merged into this one."
+    )
 
     class Meta:
         verbose_name = _("standing")

@@ -161,6 +161,8 @@ class TierChange(Fact):
     class Cause(models.TextChoices):
         SPEND = "spend", _("12-month spend")
         REVIEW = "review", _("nightly review")
+        MERGE = "merge", _("merge of members")
+        UNMERGE = "unmerge", _("merge undone")
 
     member = models.ForeignKey(
         Member,

@@ -2,6 +2,7 @@
 
 from members.models.access import ApiCall, ApiKey, ApiRate
 from members.models.hours import Closure, OpeningHours
+from members.models.merges import Merge
 from members.models.people import Identity, Member, new_member_code
 from members.models.programme import LANGUAGES, Programme, Region, Store, default_languages
 from members.models.staff import StaffScope
@@ -17,6 +18,7 @@ __all__ = [
     "Event",
     "Identity",
     "Member",
+    "Merge",
     "OpeningHours",
     "Programme",
     "Region",

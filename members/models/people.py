@@ -1,5 +1,7 @@
 """Members and the ways to recognise them."""
 
+from uuid import UUID
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +38,17 @@ class Member(models.Model):
     born_on = models.DateField(_("date of birth"), null=True, blank=True)
     joined_at = models.DateTimeField(_("joined at"), default=timezone.now)
     page_version = models.PositiveSmallIntegerField(default=1, editable=False)
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        related_name="absorbed",
+        verbose_name=_("merged into"),
+        help_text=_("The member who stands for both, at the end of a chain of merges."),
+    )
 
     class Meta:
         verbose_name = _("member")
@@ -43,15 +56,26 @@ class Member(models.Model):
         permissions = [
             ("see_personal_data", _("Can see names, phones and e-mails unmasked")),
             ("export_rows", _("Can export lists")),
+            ("merge_member", _("Can merge members and undo it")),
         ]
         ordering = ["-joined_at"]
         indexes = [
             models.Index(fields=["-joined_at"], name="member_joined"),
             models.Index(fields=["region", "-joined_at"], name="member_region_joined"),
+            models.Index(
+                fields=["merged_into"],
+                condition=models.Q(merged_into__isnull=False),
+                name="member_absorbed",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def person_id(self) -> UUID:
+        """Whoever holds this member's points: the member, or the one it was merged into."""
+        return self.merged_into_id or self.pk
 
 
 class Identity(models.Model):

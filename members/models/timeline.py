@@ -26,6 +26,7 @@ class Consent(Fact):
         TILL = "till", _("till")
         APP = "app", _("app or website")
         DEMO = "demo", _("demo")
+        MERGE = "merge", _("merge of two members")
 
     member = models.ForeignKey(
         Member, models.PROTECT, db_index=False, related_name="consents", verbose_name=_("member")
@@ -62,6 +63,8 @@ class Event(Fact, Work):
         SILENT = "silent", _("silent")
         CONSENT = "consent", _("consent changed")
         LINKED = "linked", _("identity linked")
+        MERGED = "merged", _("merged")
+        UNMERGED = "unmerged", _("merge undone")
 
     member = models.ForeignKey(
         Member, models.PROTECT, db_index=False, related_name="events", verbose_name=_("member")

@@ -6,6 +6,7 @@ from payments.models.callbacks import Callback, CallbackBody, Conflict, Rejectio
 from payments.models.catalogue import Category, Product
 from payments.models.corrections import AmountConflict, HandEntry
 from payments.models.disclosures import Disclosure
+from payments.models.matching import Disagreement, Sighting, UnmatchedPayment
 from payments.models.methods import PaymentMethod
 from payments.models.orders import Order, OrderLine
 from payments.models.queries import Query
@@ -27,6 +28,7 @@ __all__ = [
     "CallbackBody",
     "Category",
     "Conflict",
+    "Disagreement",
     "Disclosure",
     "HandEntry",
     "Line",
@@ -41,7 +43,9 @@ __all__ = [
     "RejectionCount",
     "Settlement",
     "SettlementRow",
+    "Sighting",
     "StatementMapping",
     "Transaction",
+    "UnmatchedPayment",
     "new_token",
 ]
