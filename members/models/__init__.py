@@ -7,6 +7,7 @@ from members.models.people import Identity, Member, new_member_code
 from members.models.programme import LANGUAGES, Programme, Region, Store, default_languages
 from members.models.staff import StaffScope
 from members.models.timeline import Consent, Event
+from members.models.webhooks import Delivery, DeliveryAttempt, Endpoint
 
 __all__ = [
     "LANGUAGES",
@@ -15,6 +16,9 @@ __all__ = [
     "ApiRate",
     "Closure",
     "Consent",
+    "Delivery",
+    "DeliveryAttempt",
+    "Endpoint",
     "Event",
     "Identity",
     "Member",

@@ -11,6 +11,7 @@ from payments.models.methods import PaymentMethod
 from payments.models.orders import Order, OrderLine
 from payments.models.queries import Query
 from payments.models.rates import Rate
+from payments.models.relay import Relay, RelayAttempt, RelayedPost
 from payments.models.settlements import (
     Proposal,
     Settlement,
@@ -41,6 +42,9 @@ __all__ = [
     "Rate",
     "Rejection",
     "RejectionCount",
+    "Relay",
+    "RelayAttempt",
+    "RelayedPost",
     "Settlement",
     "SettlementRow",
     "Sighting",
