@@ -17,7 +17,6 @@ class Migration(migrations.Migration):
         GuardFact("Disclosure"),
         GuardFact("Sighting"),
         GuardFact("Disagreement"),
-        GuardFact("UnmatchedPayment"),
         GuardFact("Settlement", exempt=("compared_at",)),
         GuardFact("SettlementRow", exempt=("verdict", "transaction", "our_amount")),
         GuardFact("Proposal"),
