@@ -7,7 +7,7 @@ know is dropped again (`queries.py`), so the table holds what is open and what w
 """
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Count, Q
@@ -65,7 +65,7 @@ def _is_flooded(account_id: int, reference: str, *, now: datetime) -> bool:
 
 
 def _note(account_id: int, hint: Hint, *, now: datetime, is_wanted: bool) -> None:
-    values = {
+    values: dict[str, Any] = {
         "account": account_id,
         "reference": hint.reference,
         "order": hint.order_ref,
