@@ -428,7 +428,7 @@ def test_a_recipe_that_contradicts_itself_is_not_kept(changes: dict[str, str], f
 
 
 def test_every_field_of_a_sample_is_found_with_its_value() -> None:
-    tree = {"a": {"b/c": 1, "d~e": [{"f": "x"}, {"f": "y"}]}, "g": None, "h": []}
+    tree: dict[str, Any] = {"a": {"b/c": 1, "d~e": [{"f": "x"}, {"f": "y"}]}, "g": None, "h": []}
 
     found = dict(leaves(tree))
 
