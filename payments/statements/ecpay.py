@@ -79,7 +79,7 @@ def _rows(cells: Cells) -> Iterator[StatementRow]:
 
 
 def _row(cells: Cells, kind: RowKind) -> StatementRow:
-    trade = cells.needed("trade")
+    trade = cells.needed("trade").upper()
     money = cells.money("amount", "TWD")
     fees = [found for name in _FEES if (found := cells.number_or_none(name)) is not None]
     return StatementRow(
@@ -102,7 +102,7 @@ def _refund_beside(cells: Cells) -> StatementRow:
     return StatementRow(
         number=cells.number,
         kind=RowKind.REFUND,
-        payment_ref=cells.needed("trade"),
+        payment_ref=cells.needed("trade").upper(),
         order_ref=cells.code("order"),
         amount=cells.money("refund", "TWD"),
         occurred_at=cells.instant(when, _TAIPEI),
