@@ -1,0 +1,268 @@
+"""NewebPay (藍新金流), multi-payment gateway: results by NotifyURL.
+
+Source: NewebPay's manual of front-end payments (NDNF 1.2: AES-256-CBC and TradeSha; results of a
+payment and of a code issued). TradeInfo is the result, encrypted; TradeSha signs those letters.
+Whatever else the form says (Status, MerchantID, Version) is not signed, and nothing of it is read.
+
+A result without PayTime is a code for a transfer or a convenience store, which nobody has paid
+yet. Amounts are whole dollars of Taiwan. A card counts when it is authorised, for captures are not
+told of; neither are refunds and chargebacks: staff book them.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
+from django.utils.translation import gettext_lazy as _
+
+from kit.money import Money, MoneyError
+from kit.signatures import is_same
+from kit.untrusted import (
+    Fields,
+    Unreadable,
+    clean_text,
+    form_fields,
+    json_object,
+    plain_decimal,
+    plausible,
+    positive,
+)
+from payments.hash_pairs import PARTS, HashPair, checked_pair, read_pair
+from payments.providers.base import (
+    Ignored,
+    Inbound,
+    Keys,
+    Kind,
+    MalformedPayload,
+    Notice,
+    Outcome,
+    Provider,
+    Reason,
+    Rejected,
+    Reply,
+    SettingField,
+    Verified,
+)
+
+_TAIPEI: Final = ZoneInfo("Asia/Taipei")
+_KEY_LENGTH: Final = 32
+_IV_LENGTH: Final = 16
+_HEX: Final = re.compile(r"([0-9a-f]{2})+|([0-9A-F]{2})+", re.ASCII)
+# As text instead of JSON, the blank between date and time goes missing now and then.
+_CLOCK_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d) ?(\d\d:\d\d:\d\d)", re.ASCII)
+_CODE_ONLY: Final = "code_issued"
+_PICKED_UP_UNPAID: Final = "3"  # TradeType of parcels at convenience stores.
+
+_METHODS: Final = {
+    "ANDROIDPAY": "google_pay",
+    "APPLEPAY": "apple_pay",
+    "CREDIT": "card",
+    "DCC": "card",
+    "EZPALIPAY": "alipay",
+    "EZPWECHAT": "wechatpay",
+    "FOREIGN": "card",
+    "GOOGLEPAY": "google_pay",
+    "SAMSUNGPAY": "samsung_pay",
+    "UNIONPAY": "card",
+    "VACC": "atm",
+}
+
+_REPLIES: Final = {
+    Outcome.ACCEPTED: Reply(200, b"OK"),
+    Outcome.DUPLICATE: Reply(200, b"OK"),
+    Outcome.REFUSED: Reply(400, b"TradeSha was not accepted"),
+}
+
+
+def trade_sha(trade_info: str, pair: HashPair) -> str:
+    """What NewebPay signs the letters of TradeInfo with."""
+    signed = f"HashKey={pair.key}&{trade_info}&HashIV={pair.iv}".encode()
+    return hashlib.sha256(signed).hexdigest().upper()
+
+
+def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
+    """Whether one of the account's pairs signed TradeInfo. Nothing in it tells when."""
+    try:
+        trade_info, given = _signed(request.body)
+        if not (trade_info and given):
+            return Rejected(Reason.MISSING_SIGNATURE)
+        if not any(_pairs(keys)):
+            return Rejected(Reason.NO_SECRET)
+        pair = _pair_of(trade_info, given, keys)
+        if pair is None:
+            return Rejected(Reason.BAD_SIGNATURE)
+        status, result = _result(trade_info, pair)
+        wanted = keys.settings.get("merchant_id", "").strip()
+        if wanted and result.values.get("MerchantID") != wanted:
+            return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
+        return Verified(delivery_key=_delivery_key(status, result, trade_info))
+    except Unreadable as unreadable:
+        return Rejected(Reason.MALFORMED, str(unreadable))
+
+
+def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
+    """The payment that a result tells of; raises MalformedPayload."""
+    try:
+        status, result = _opened(request, keys)
+        if status != "SUCCESS":
+            return Ignored("payment_failed")
+        if not result.has("PayTime"):
+            return Ignored(_CODE_ONLY)
+        if str(result.values.get("TradeType", "")) == _PICKED_UP_UNPAID:
+            return Ignored("picked_up_unpaid")
+        return [_payment(result)]
+    except (Unreadable, MoneyError) as problem:
+        raise MalformedPayload(str(problem)) from problem
+
+
+def acknowledge(outcome: Outcome) -> Reply:
+    """Any 200 stops NewebPay from sending again; after three times it gives up."""
+    return _REPLIES[outcome]
+
+
+def check_secret(secret: str) -> None:
+    """Raises UnusableSecret unless it is a HashKey of 32 and a HashIV of 16 characters."""
+    checked_pair(secret, key_length=_KEY_LENGTH, iv_length=_IV_LENGTH)
+
+
+def decrypted(ciphertext: bytes, *, key: bytes, iv: bytes) -> bytes:
+    """AES in CBC mode with PKCS #7 padding; raises Unreadable for anything else."""
+    decryptor = Cipher(AES(key), CBC(iv)).decryptor()
+    unpadder = PKCS7(AES.block_size).unpadder()
+    try:
+        padded = decryptor.update(ciphertext) + decryptor.finalize()
+        return unpadder.update(padded) + unpadder.finalize()
+    except ValueError as problem:
+        raise Unreadable("TradeInfo is not encrypted in AES-256-CBC.") from problem
+
+
+def _signed(body: bytes) -> tuple[str, str]:
+    form = form_fields(body)
+    try:
+        return form.get(b"TradeInfo", b"").decode("ascii"), form.get(b"TradeSha", b"").decode()
+    except UnicodeDecodeError as problem:
+        raise Unreadable("TradeInfo or TradeSha is not plain text.") from problem
+
+
+def _pairs(keys: Keys) -> Iterator[HashPair]:
+    for secret in keys.secrets:
+        pair = read_pair(secret, key_length=_KEY_LENGTH, iv_length=_IV_LENGTH)
+        if pair is not None:
+            yield pair
+
+
+def _pair_of(trade_info: str, given: str, keys: Keys) -> HashPair | None:
+    return next((p for p in _pairs(keys) if is_same(trade_sha(trade_info, p), given)), None)
+
+
+def _opened(request: Inbound, keys: Keys) -> tuple[str, Fields]:
+    trade_info, given = _signed(request.body)
+    pair = _pair_of(trade_info, given, keys)
+    if pair is None:
+        raise Unreadable("None of the account's HashKeys opens it. Add the right pair.")
+    return _result(trade_info, pair)
+
+
+def _result(trade_info: str, pair: HashPair) -> tuple[str, Fields]:
+    """Status and result, which the merchant may have asked for as JSON or as text."""
+    if not _HEX.fullmatch(trade_info):
+        raise Unreadable("TradeInfo is not hexadecimal.")
+    plain = decrypted(
+        bytes.fromhex(trade_info), key=pair.key.encode(), iv=pair.iv.encode()
+    ).strip()
+    if plain.startswith(b"{"):
+        told = Fields(json_object(plain))
+        return told.text("Status", longest=40), told.inner("Result")
+    told = Fields(_as_text(plain))
+    return told.text("Status", longest=40), told
+
+
+def _as_text(plain: bytes) -> dict[str, str]:
+    try:
+        return {name.decode(): value.decode() for name, value in form_fields(plain).items()}
+    except UnicodeDecodeError as problem:
+        raise Unreadable("TradeInfo is not in UTF-8.") from problem
+
+
+def _delivery_key(status: str, result: Fields, trade_info: str) -> str:
+    """NewebPay numbers no notice, and tells of a code and of its payment under one trade."""
+    if not result.has("TradeNo"):
+        return "sha256:" + hashlib.sha256(trade_info.encode()).hexdigest()
+    names = ("MerchantID", "MerchantOrderNo", "TradeNo")
+    parts = [_word(result, name) if result.has(name) else "" for name in names]
+    return ":".join((*parts, status, "paid" if result.has("PayTime") else _CODE_ONLY))
+
+
+def _payment(result: Fields) -> Notice:
+    ref = _word(result, "TradeNo")
+    return Notice(
+        kind=Kind.PAYMENT,
+        payment_ref=ref,
+        effect_ref=ref,
+        amount=_amount(result),
+        occurred_at=_instant(result, "PayTime"),
+        order_ref=_word(result, "MerchantOrderNo") if result.has("MerchantOrderNo") else "",
+        method=_method(result),
+    )
+
+
+def _amount(result: Fields) -> Money:
+    """Whole dollars, though ISO 4217 gives those of Taiwan two decimals."""
+    value = plain_decimal(_word(result, "Amt"), "Amt")
+    if value != value.to_integral_value():
+        raise Unreadable("Amt is not a whole number of dollars.")
+    return positive(Money.parse(value, "TWD"), "Amt")
+
+
+def _word(result: Fields, name: str) -> str:
+    """A value that JSON may hold as a number or as text."""
+    value: Any = result.values.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 10**40 else ""
+    return clean_text(value, name)
+
+
+def _method(result: Fields) -> str:
+    """Cards come as CREDIT with a PaymentMethod that names the wallet around them, if any."""
+    kind = result.hint("PaymentType", longest=40)
+    if kind == "CREDIT":
+        kind = result.hint("PaymentMethod", longest=40) or kind
+    return _METHODS.get(kind, kind.lower())
+
+
+def _instant(result: Fields, name: str) -> datetime:
+    found = _CLOCK_TIME.fullmatch(result.text(name))
+    if found is None:
+        raise Unreadable(f"{name} is not a time.")
+    try:
+        local = datetime.fromisoformat(f"{found[1]} {found[2]}").replace(tzinfo=_TAIPEI)
+    except ValueError as problem:
+        raise Unreadable(f"{name} is not a time of the calendar.") from problem
+    return plausible(local, name)
+
+
+PROVIDER = Provider(
+    code="newebpay",
+    label=_("NewebPay (Taiwan)"),
+    secret_label=_("HashKey and HashIV"),
+    secret_help=_(
+        "Of your shop, from NewebPay's member centre. Use the callback URL as NotifyURL. NewebPay "
+        "hands back no member number: register the order with its member here under the same "
+        "order number. It does not tell of refunds either: book them here."
+    ),
+    verify=verify,
+    read=read,
+    acknowledge=acknowledge,
+    check_secret=check_secret,
+    secret_parts=PARTS,
+    settings=(
+        SettingField("merchant_id", _("MerchantID"), _("Results for other shops are refused.")),
+    ),
+)
