@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from tests.payments.providers.example import SHOP
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = ("translate", "settle", "react", "deliver")
 
@@ -30,7 +32,7 @@ from django.utils import timezone
 build.programme()
 for rank, (code, threshold) in enumerate({"basic": 0, "silver": 2000, "gold": 9000}.items()):
     Tier.objects.create(code=code, name=code, rank=rank, threshold=threshold)
-build.earning_rule(rates={"HKD": ("10", 1)})
+build.earning_rule(rates={currency: ("10", 1) for currency in ("HKD", "CNY", "TWD", "USD")})
 campaign = Campaign.objects.create(
     name="Large", trigger="large_ticket", amount=Decimal(700), currency="HKD",
     coupon_type=build.coupon_type(),
@@ -48,21 +50,46 @@ account = build.account()
 print(json.dumps({"token": account.token, "members": [member.code for member in members]}))
 """
 
+# Run inside the installation: an account at every platform that the tests can play.
+ACCOUNTS = """
+import json
+from datetime import date
+from decimal import Decimal
+from django.utils import timezone
+from payments.services.rates import enter_rate
+from tests import build
+from tests.flows.platforms import currency_of, tellers
+from tests.payments.providers.example import token_of
+
+for example in tellers():
+    code, keys = example.code, example.keys
+    build.account(
+        code, secrets=keys.secrets, settings=dict(keys.settings), token=token_of(code)
+    )
+for currency in {currency_of(example) for example in tellers()} - {"HKD"}:
+    enter_rate(
+        currency=currency, valid_from=date(2020, 1, 1), rate=Decimal(1), source="test",
+        now=timezone.now(),
+    )
+print(json.dumps([example.code for example in tellers()]))
+"""
+
 # Run inside the installation at the end: what it says that happened.
 REPORT = """
 import json
-from django.db.models import Count
+from django.db.models import Count, Sum
 from campaigns.models import Decision, Message
 from loyalty.models import Award, Coupon, CouponType, Standing
 from payments.models import Callback, Transaction
 
-def effect(row):
-    return f"reversed {row.effect_ref}" if row.kind == "reversal" else row.effect_ref
-
-awards = Award.objects.select_related("transaction", "member")
 print(json.dumps({
-    "keys": sorted(Callback.objects.values_list("delivery_key", flat=True)),
-    "points": [[award.member.code, effect(award.transaction), award.points] for award in awards],
+    "keys": sorted(
+        "/".join(key) for key in Callback.objects.values_list("account__provider", "delivery_key")
+    ),
+    "points": list(
+        Award.objects.values_list("transaction__account__provider", "transaction__payment_ref")
+        .annotate(Sum("points"), Count("pk"))
+    ),
     "balance": dict(Standing.objects.values_list("member__code", "balance")),
     "unfinished": Transaction.objects.exclude(due_at=None).count(),
     "callbacks_due": Callback.objects.exclude(due_at=None).count(),
@@ -113,6 +140,7 @@ class Installation:
             "DATA_DIR": str(self.data_dir),
             "PORT": str(self.port),
             "DEMO": "0",
+            "PUBLIC_URL": SHOP,
             "PYTHONPATH": str(ROOT),
             "LC_ALL": "C.UTF-8",
         }

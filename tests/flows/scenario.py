@@ -36,28 +36,33 @@ def bookkeeper() -> Bookkeeper:
     return Bookkeeper(tiers=tiers, cap=CAP)
 
 
-def story(members: list[str], *, payments: int, seed: int) -> list[dict[str, Any]]:
-    """Payments of `members` with refunds, chargebacks and reversals, shuffled, some twice."""
+def story(
+    members: list[str], *, payments: int, seed: int, least: Decimal = Decimal("0.01")
+) -> list[dict[str, Any]]:
+    """Payments of `members` with refunds, chargebacks and reversals, shuffled, some twice.
+
+    least: what amounts are whole multiples of
+    """
     chance = random.Random(seed)
     sent: list[dict[str, Any]] = []
     for number in range(payments):
-        amount = Decimal(chance.randrange(500, 90000)) / 100
+        amount = (Decimal(chance.randrange(500, 90000)) / 100).quantize(least)
         at = build.NOON - timedelta(days=chance.randrange(3), minutes=number)
         member = chance.choice(members)
         sent.append(build.payment(str(amount), member=member, ref=f"p{number}", at=at))
-        sent += _corrections(number, amount, chance, at)
+        sent += _corrections(number, amount, chance, at=at, least=least)
     chance.shuffle(sent)
     return sent + chance.sample(sent, len(sent) // 4)
 
 
 def _corrections(
-    number: int, amount: Decimal, chance: random.Random, at: datetime
+    number: int, amount: Decimal, chance: random.Random, *, at: datetime, least: Decimal
 ) -> list[dict[str, Any]]:
     match chance.randrange(8):
         case 0:
             return [build.refund(f"p{number}", str(amount), ref=f"r{number}")]
         case 1 | 2:
-            part = (amount / 3).quantize(Decimal("0.01"))
+            part = (amount / 3).quantize(least)
             return [build.refund(f"p{number}", str(part), ref=f"r{number}.{n}") for n in range(2)]
         case 3:
             return [

@@ -18,13 +18,16 @@ from kit.money import Money
 from payments.providers.base import Inbound, Keys
 
 SHOP = "https://shop.example"
-TOKEN = "token"
-URL = f"{SHOP}/callbacks/test/{TOKEN}/"
+
+
+def token_of(code: str) -> str:
+    """The token of the account that stands for the platform."""
+    return f"token-{code}"
 
 
 def url_of(code: str) -> str:
-    """The callback URL of an account with `TOKEN` where PUBLIC_URL is `SHOP`."""
-    return f"{SHOP}/callbacks/{code}/{TOKEN}/"
+    """The callback URL of that account where PUBLIC_URL is `SHOP`."""
+    return f"{SHOP}/callbacks/{code}/{token_of(code)}/"
 
 
 def minor(amount: Decimal, places: int) -> int:
