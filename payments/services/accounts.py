@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
@@ -26,6 +27,7 @@ class KnownAccount:
     provider: Provider
     keys: Keys
     store_id: int | None = None
+    order_wait: timedelta = timedelta(0)
 
 
 def keys_of(account: Account) -> Keys:
@@ -97,4 +99,5 @@ def _known(account: Account) -> KnownAccount:
         provider=all_providers()[account.provider],
         keys=keys_of(account),
         store_id=account.store_id,
+        order_wait=timedelta(seconds=account.order_wait_seconds),
     )

@@ -4,7 +4,7 @@ Who books a payment and who books its refund hold the same advisory lock, so tha
 waits for a payment that has just arrived; the same holds for a payer who has just become known.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from members.services import clue_of, members_by_clue, members_by_code
 from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
 from payments.services.catalogue import learn_products
+from payments.services.joining import BasketLine, KnownOrder, baskets_of, join_orders, order_key
 from payments.services.twins import pair_with_entries
 
 WAITING_FOR_MEMBER: Final = "member"
@@ -51,6 +52,7 @@ class Entry:
     may_message: bool = True
     is_by_hand: bool = False  # Entered by somebody, and not told by a platform or a file.
     is_outside: bool = False
+    order_wait: timedelta = timedelta(0)  # How long a payment waits for the lines of its order.
 
     @property
     def effect_key(self) -> EffectKey:
@@ -59,6 +61,13 @@ class Entry:
     @property
     def payment_key(self) -> str:
         return payment_key(self.account_id, self.notice.payment_ref)
+
+    @property
+    def keys(self) -> list[str]:
+        """What nobody else books in this moment: the payment, and the order that it may pay."""
+        own = self.notice
+        has_order = own.kind == Kind.PAYMENT and own.order_ref
+        return [self.payment_key, *([order_key(own.order_ref[:100])] if has_order else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +91,20 @@ def payment_key(account_id: int, payment_ref: str) -> str:
 def book(entries: Sequence[Entry]) -> Booked:
     """Insert what is new, in a fixed number of queries; call it inside a transaction."""
     _check(entries)
-    hold_keys([entry.payment_key for entry in entries])
+    hold_keys([key for entry in entries for key in entry.keys])
     known_amounts = _known_effects(entries)
     fresh, known, conflicting = _sort_out(entries, known_amounts)
     rows = _build(fresh)
-    _match(fresh, rows)
+    orders = join_orders(rows)
+    _match(fresh, rows, orders)
+    _wait_for_orders(fresh, rows)
     _find_originals(rows)
     questions = pair_with_entries(
         [row for entry, row in zip(fresh, rows, strict=True) if not entry.is_by_hand]
     )
     Transaction.record(rows)
     AmountConflict.record(questions)
-    _record_lines(fresh, rows)
+    _record_lines(fresh, rows, orders)
     _release_corrections(rows)
     return Booked(fresh=rows, known=known, conflicting=conflicting)
 
@@ -164,13 +175,18 @@ def _build(entries: Sequence[Entry]) -> list[Transaction]:
     ]
 
 
-def _match(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:
-    """Whose payments they are: the member number in signed metadata, else a known sign."""
+def _match(
+    entries: Sequence[Entry], rows: Sequence[Transaction], orders: Mapping[UUID, KnownOrder]
+) -> None:
+    """Whose payments they are: the member number in signed metadata, else the order's member,
+    else a known sign, those of the order first."""
     by_code = members_by_code(entry.notice.member_code for entry in entries)
     by_clue = members_by_clue(clue for row in rows for clue in row.clues)
     unknown = []
     for entry, row in zip(entries, rows, strict=True):
-        row.member_id = by_code.get(entry.notice.member_code) or _first(row, by_clue)
+        order = orders.get(row.pk)
+        of_order = order.member_id if order else None
+        row.member_id = by_code.get(entry.notice.member_code) or of_order or _first(row, by_clue)
         if row.member_id is None and row.kind == Kind.PAYMENT:
             unknown.append(row)
     clues = [clue for row in unknown for clue in row.clues]
@@ -183,6 +199,14 @@ def _match(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:
 
 def _first(row: Transaction, by_clue: dict[str, UUID]) -> UUID | None:
     return next((by_clue[clue] for clue in row.clues if clue in by_clue), None)
+
+
+def _wait_for_orders(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:
+    """Where the account says so, a payment whose order has not come is due a little later."""
+    for entry, row in zip(entries, rows, strict=True):
+        is_waiting = row.kind == Kind.PAYMENT and row.order_ref and row.order_id is None
+        if is_waiting and not entry.notice.lines:
+            row.due_at = entry.received_at + entry.order_wait
 
 
 def _find_originals(rows: Sequence[Transaction]) -> None:
@@ -250,18 +274,33 @@ def _release_corrections(rows: Sequence[Transaction]) -> None:
     )
 
 
-def _record_lines(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:
+def _record_lines(
+    entries: Sequence[Entry], rows: Sequence[Transaction], orders: Mapping[UUID, KnownOrder]
+) -> None:
+    """The lines that came with the payment, else those of its order."""
     products = learn_products([line for entry in entries for line in entry.notice.lines])
+    pairs = list(zip(entries, rows, strict=True))
+    baskets = baskets_of([row for entry, row in pairs if not entry.notice.lines], orders)
+    for entry, row in pairs:
+        if entry.notice.lines:
+            baskets[row.pk] = [
+                (products[line.sku], line.quantity, line.amount) for line in entry.notice.lines
+            ]
+    record_lines(baskets)
+
+
+def record_lines(baskets: Mapping[UUID, Sequence[BasketLine]]) -> None:
+    """Write the lines of each transaction."""
     Line.record(
         Line(
-            transaction=row,
+            transaction_id=transaction_id,
             position=position,
-            product_id=products[line.sku],
-            quantity=line.quantity,
-            amount=line.amount,
+            product_id=product_id,
+            quantity=quantity,
+            amount=amount,
         )
-        for entry, row in zip(entries, rows, strict=True)
-        for position, line in enumerate(entry.notice.lines, start=1)
+        for transaction_id, lines in baskets.items()
+        for position, (product_id, quantity, amount) in enumerate(lines, start=1)
     )
 
 

@@ -88,7 +88,7 @@ def _translate(posts: Sequence[_Post], now: datetime) -> int:
         elif isinstance(reading, Ignored):
             outcomes[f"ignored:{reading.reason}"].append(post.id)
         else:
-            entries += [_entry(post, notice, account.store_id) for notice in reading]
+            entries += [_entry(post, notice, account) for notice in reading]
             outcomes["booked"].append(post.id)
     booked = book(entries)
     for outcome, done in outcomes.items():
@@ -109,14 +109,15 @@ def _read(post: _Post, account: KnownAccount) -> list[Notice] | Ignored | Malfor
         return problem
 
 
-def _entry(post: _Post, notice: Notice, store_id: int | None) -> Entry:
+def _entry(post: _Post, notice: Notice, account: KnownAccount) -> Entry:
     return Entry(
         notice=notice,
         account_id=post.account_id,
         source=Transaction.Source.CALLBACK,
         received_at=post.received_at,
         callback_id=post.id,
-        store_id=store_id,
+        store_id=account.store_id,
+        order_wait=account.order_wait,
     )
 
 
