@@ -1,7 +1,8 @@
 """Whatever is killed, and whenever: each acknowledged payment is booked once, and the books hold.
 
 All platforms send at once. The sender keeps a journal of what was acknowledged and sends
-everything else again, as platforms do. What the books must come to is worked out by tests/model.py, which knows nothing of us.
+everything else again, as platforms do. What the books must come to is worked out by
+tests/model.py, which knows nothing of us.
 """
 
 import http.client
