@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from campaigns.services.deliver import deliver_messages
 from campaigns.services.react import react_to_events
 from loyalty.services.settle import settle_members
+from members.webhooks import announce_events
 from payments.services.queries import query_platforms
 from payments.services.translate import translate_callbacks
 
@@ -33,6 +34,7 @@ STAGES: Final = (
     Stage("react", react_to_events, limit=500, part="offers"),  # Event → Decision, Coupon, Message
     Stage("query", query_platforms, limit=20, part="post"),  # Query → what the platform says
     Stage("deliver", deliver_messages, limit=20, part="post"),  # Message → sent, or why not
+    Stage("announce", announce_events, limit=48, part="calls"),  # Delivery → taken, or given up
 )
 
 

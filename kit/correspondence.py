@@ -157,7 +157,7 @@ def asked_wait(tried: Tried, *, now: datetime) -> timedelta:
     if text.isascii() and text.isdecimal():
         return timedelta(seconds=min(int(text[:9]), 86_400))
     try:
-        until = parsedate_to_datetime(text)
+        until: datetime = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError):
         return timedelta()
     if until.tzinfo is None:
@@ -182,7 +182,7 @@ def _rest_after(failures: int) -> timedelta:
     beyond = failures - _BAD_LUCK
     if beyond <= 0:
         return timedelta()
-    return min(_FIRST_REST * 2 ** min(beyond - 1, 10), _LONGEST_REST)
+    return min(_FIRST_REST * (1 << min(beyond - 1, 10)), _LONGEST_REST)
 
 
 def _plain(text: str) -> str:

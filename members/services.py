@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 from kit.bulk import fetch_all
 from kit.crypto import blind_index
 from kit.ids import normal_code
+from members.announcing import announce
 from members.identity_kinds import EMAIL, PHONE, kind_label
 from members.models import Consent, Event, Identity, Member, Region, Store, new_member_code
+from members.persons import person_of, persons_of, rows_of
 
 
 class IdentityTaken(Exception):
@@ -131,13 +133,18 @@ def clue_of(kind: str, value: str) -> str:
 
 
 def find_member(*, kind: str, value: str) -> Member | None:
+    """Whoever is known by it, or stands for the one who is."""
     normal = normalise_identity(kind, value)
-    found = Identity.objects.filter(kind=kind, hash=hash_of(kind, normal)).select_related("member")
-    return next((identity.member for identity in found), None)
+    found = Identity.objects.filter(kind=kind, hash=hash_of(kind, normal))
+    return next(
+        (person_of(row.member) for row in found.select_related("member__merged_into")), None
+    )
 
 
 def find_by_code(code: str) -> Member | None:
-    return Member.objects.filter(code=normal_code(code)).first()
+    """Whoever has the member number; of one who was merged, the member who stands for both."""
+    rows = Member.objects.filter(code=normal_code(code)).select_related("merged_into")
+    return next((person_of(member) for member in rows), None)
 
 
 def members_by_clue(clues: Iterable[str]) -> dict[str, UUID]:
@@ -177,7 +184,9 @@ def set_consent(
     channel: str = Consent.Channel.EMAIL,
     purpose: str = Consent.Purpose.MARKETING,
 ) -> Consent:
-    """The newest word counts; saying the same again is a fact as well."""
+    """The newest word counts; saying the same again is a fact as well. Who speaks for a member
+    who was merged speaks for the person."""
+    member = person_of(member)
     with transaction.atomic():
         consent = Consent.objects.create(
             member=member,
@@ -210,22 +219,35 @@ def members_with_consent(
     channel: str = Consent.Channel.EMAIL,
     purpose: str = Consent.Purpose.MARKETING,
 ) -> set[UUID]:
-    """Those whose newest word on the channel and purpose is yes."""
+    """Those whose newest word on the channel and purpose is yes; of one who was merged, that of
+    whoever stands for them."""
+    persons = persons_of(member_ids)
     newest = (
-        Consent.objects.filter(member_id__in=list(member_ids), channel=channel, purpose=purpose)
+        Consent.objects.filter(
+            member_id__in=set(persons.values()), channel=channel, purpose=purpose
+        )
         .order_by("member_id", "-given_at", "-id")
         .distinct("member_id")
         .values_list("member_id", "is_granted")
     )
-    return {member_id for member_id, is_granted in newest if is_granted}
+    agreed = {member_id for member_id, is_granted in newest if is_granted}
+    return {member_id for member_id, person in persons.items() if person in agreed}
 
 
 def emails_of(member_ids: Iterable[UUID]) -> dict[UUID, str]:
-    rows = Identity.objects.filter(member_id__in=list(member_ids), kind=EMAIL).order_by(
-        "member_id", "-added_at"
-    )
-    return {row.member_id: row.value for row in reversed(rows)}
+    """The newest address of each; of merged members the survivor's, if there is one."""
+    people = rows_of(member_ids)
+    owners = {row: person for person, rows in people.items() for row in rows}
+    found = Identity.objects.filter(member_id__in=owners, kind=EMAIL).order_by("added_at")
+    addresses: dict[UUID, str] = {}
+    for row in sorted(found, key=lambda row: owners[row.member_id] == row.member_id):
+        addresses[owners[row.member_id]] = row.value
+    return {row: addresses[person] for row, person in owners.items() if person in addresses}
 
 
 def record_events(events: Iterable[Event]) -> list[Event]:
-    return Event.record(events)
+    """Keep them, and queue them for whoever listens: both or neither."""
+    with transaction.atomic(savepoint=False):
+        rows = Event.record(events)
+        announce(rows)
+    return rows

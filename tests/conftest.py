@@ -16,6 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from config import roles
 from config.local.address import is_bundled
+from members.announcing import forget_listeners
 from tests.chromium import browser, complaints, page  # noqa: F401 - fixtures for every test
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +68,12 @@ def _ensure_role(role: str) -> None:
             f"DO $$ BEGIN CREATE ROLE {name};"
             " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
+
+
+@pytest.fixture(autouse=True)
+def _nobody_listens_yet() -> None:
+    """Which endpoints there are is remembered for seconds; each test has its own."""
+    forget_listeners()
 
 
 @pytest.fixture

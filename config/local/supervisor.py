@@ -126,6 +126,7 @@ class Supervisor:
             # Beside it, so that neither a campaign nor a slow mail server holds up a payment.
             self._child("offers", ["manage.py", "road", "offers"], nice=5),
             self._child("post", ["manage.py", "road", "post"], nice=5),
+            self._child("calls", ["manage.py", "road", "calls"], nice=5),
             # One, and after all others in line: an import must not slow down a payment.
             self._child("worker", [*_CELERY, "worker", *_WORKER], nice=10),
             self._child("beat", [*_CELERY, "beat", "--loglevel", "WARNING"], nice=5),

@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 _SHORTEST_NAP: Final = 0.02  # seconds between looks while payments come in
 _LONGEST_NAP: Final = 0.2
 # Nobody waits for an offer at the till: fewer, larger rounds leave the processor to points.
-_BREATH: Final = {"points": 0.0, "offers": 0.3, "post": 0.1}
+_BREATH: Final = {"points": 0.0, "offers": 0.3, "post": 0.1, "calls": 0.0}
 _PAUSE_AFTER_TROUBLE: Final = 1.0
 _PAUSE_AFTER_BREAKAGE: Final = 30.0
 _OWN_NAME: Final = Path("/proc/self/comm")
 
 PARTS: Final = {
     "all": STAGES,
-    **{part: tuple(s for s in STAGES if s.part == part) for part in ("points", "offers", "post")},
+    **{part: tuple(s for s in STAGES if s.part == part) for part in _BREATH},
 }
 
 

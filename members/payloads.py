@@ -1,0 +1,81 @@
+"""What other systems are told of an event: ids, codes and amounts, nothing personal.
+
+docs/guides/webhooks.md promises these names to receivers: add some, never rename or drop one.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from members.models import Endpoint, Event
+
+Details = Mapping[str, Any]
+Telling = tuple[str, dict[str, Any]]
+Type = Endpoint.Type
+
+TEST: Final = "webhook.test"
+
+
+def telling(event: Event) -> Telling | None:
+    """The type and content for receivers, without the member; None for what they do not hear."""
+    found = _TELLINGS.get(event.kind)
+    return found(event.details) if found else None
+
+
+def _payment(details: Details) -> Telling | None:
+    """Points that a payment, refund or dispute moved; of one without points nothing is told."""
+    points = details.get("points") or 0
+    if points == 0:
+        return None
+    names = (
+        *("points", "transaction", "payment_ref", "amount", "currency", "reporting_amount"),
+        "first_payment",
+    )
+    kind = Type.POINTS_EARNED if points > 0 else Type.POINTS_REVERSED
+    return kind, _picked(details, *names)
+
+
+def _lapse(details: Details) -> Telling:
+    return Type.POINTS_EXPIRED, {"points": -int(details.get("points") or 0)}
+
+
+def _tier(details: Details) -> Telling:
+    return Type.TIER_CHANGED, _picked(details, "before", "after", "cause")
+
+
+def _merge(kind: Type) -> Callable[[Details], Telling]:
+    """The survivor is the member who is told of; who was merged into them is named beside."""
+    return lambda details: (
+        kind,
+        {"merged_member": details.get("member"), "merge": details.get("merge")},
+    )
+
+
+def _copied(kind: Type, *names: str) -> Callable[[Details], Telling]:
+    return lambda details: (kind, _picked(details, *names))
+
+
+def _picked(details: Details, *names: str) -> dict[str, Any]:
+    return {name: details[name] for name in names if name in details}
+
+
+_COUPON: Final = ("coupon", "type")
+_TELLINGS: Final[dict[str, Callable[[Details], Telling | None]]] = {
+    Event.Kind.JOINED: _copied(Type.MEMBER_JOINED),
+    Event.Kind.PAID: _payment,
+    Event.Kind.REFUNDED: _payment,
+    Event.Kind.TIER_CHANGED: _tier,
+    Event.Kind.POINTS_EXPIRED: _lapse,
+    # The reason is free text, in which a name may stand.
+    Event.Kind.POINTS_ADJUSTED: _copied(Type.POINTS_ADJUSTED, "points"),
+    Event.Kind.COUPON_ISSUED: _copied(Type.COUPON_ISSUED, *_COUPON, "expires_at"),
+    Event.Kind.COUPON_REDEEMED: _copied(
+        Type.COUPON_REDEEMED, *_COUPON, "store", "order_ref", "discount", "currency"
+    ),
+    Event.Kind.COUPON_RETURNED: _copied(
+        Type.COUPON_RETURNED, *_COUPON, "store", "order_ref", "discount", "currency"
+    ),
+    Event.Kind.CONSENT: _copied(Type.CONSENT_CHANGED, "channel", "purpose", "granted"),
+    Event.Kind.LINKED: _copied(Type.PAYMENT_MATCHED, "transactions"),
+    Event.Kind.MERGED: _merge(Type.MEMBER_MERGED),
+    Event.Kind.UNMERGED: _merge(Type.MEMBER_UNMERGED),
+}
