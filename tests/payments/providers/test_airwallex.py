@@ -32,8 +32,8 @@ from tests.payments.providers.example import Correction, Example, Sale, url_of
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "airwallex"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-SECRET = "whsec_a-test-secret-and-nothing-else"
-OTHER = "whsec_another-secret-only-for-tests"
+SECRET = "whsec_airwallex-test-secret-only"
+OTHER = "whsec_another-airwallex-test-only"
 KEYS = Keys((SECRET,))
 INTENT = "int_test_only_0001"
 
