@@ -127,6 +127,13 @@ class Fields:
     def text_or_blank(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
         return self.text(name, longest=longest) if self.has(name) else ""
 
+    def word(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
+        """Text where some senders write a whole number of JSON instead."""
+        value = self.values.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value) if abs(value) < 10**LONGEST_TEXT else ""
+        return clean_text(value, self.path + name, longest=longest)
+
     def hint(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
         """The text in `name`, blank if it is unusable: money does not wait for a side remark."""
         try:

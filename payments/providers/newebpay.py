@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -27,7 +27,6 @@ from kit.signatures import is_same
 from kit.untrusted import (
     Fields,
     Unreadable,
-    clean_text,
     form_fields,
     json_object,
     plain_decimal,
@@ -196,37 +195,29 @@ def _delivery_key(status: str, result: Fields, trade_info: str) -> str:
     if not result.has("TradeNo"):
         return "sha256:" + hashlib.sha256(trade_info.encode()).hexdigest()
     names = ("MerchantID", "MerchantOrderNo", "TradeNo")
-    parts = [_word(result, name) if result.has(name) else "" for name in names]
+    parts = [result.word(name) if result.has(name) else "" for name in names]
     return ":".join((*parts, status, "paid" if result.has("PayTime") else _CODE_ONLY))
 
 
 def _payment(result: Fields) -> Notice:
-    ref = _word(result, "TradeNo")
+    ref = result.word("TradeNo")
     return Notice(
         kind=Kind.PAYMENT,
         payment_ref=ref,
         effect_ref=ref,
         amount=_amount(result),
         occurred_at=_instant(result, "PayTime"),
-        order_ref=_word(result, "MerchantOrderNo") if result.has("MerchantOrderNo") else "",
+        order_ref=result.word("MerchantOrderNo") if result.has("MerchantOrderNo") else "",
         method=_method(result),
     )
 
 
 def _amount(result: Fields) -> Money:
     """Whole dollars, though ISO 4217 gives those of Taiwan two decimals."""
-    value = plain_decimal(_word(result, "Amt"), "Amt")
+    value = plain_decimal(result.word("Amt"), "Amt")
     if value != value.to_integral_value():
         raise Unreadable("Amt is not a whole number of dollars.")
     return positive(Money.parse(value, "TWD"), "Amt")
-
-
-def _word(result: Fields, name: str) -> str:
-    """A value that JSON may hold as a number or as text."""
-    value: Any = result.values.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value) if abs(value) < 10**40 else ""
-    return clean_text(value, name)
 
 
 def _method(result: Fields) -> str:
