@@ -1,7 +1,7 @@
 """Reading about campaigns: what is due, what runs, who is silent."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 from uuid import UUID
@@ -26,15 +26,41 @@ TRIGGERS: Final = {
 }
 
 
-def oldest_due_events(member_ids: Sequence[UUID], *, now: datetime) -> list[Event]:
-    """The oldest due event of each member, with all that conditions ask about the member."""
-    return list(
-        Event.objects.filter(IS_DUE, member_id__in=member_ids, due_at__lte=now)
+_OF_MEMBER: Final = ("region", "home_store", "standing__tier")
+
+
+def oldest_due_events(persons: Mapping[UUID, Sequence[UUID]], *, now: datetime) -> list[Event]:
+    """The oldest due event of each person, with all that conditions ask about them.
+
+    `persons`: whom the caller holds, with the members that they stand for.
+    """
+    members = [member for rows in persons.values() for member in rows]
+    found = (
+        Event.objects.filter(IS_DUE, member_id__in=members, due_at__lte=now)
         .order_by("member_id", "due_at", "id")
         .distinct("member_id")
-        .select_related("member__region", "member__home_store", "member__standing__tier")
+        .select_related(*(f"member__{name}" for name in _OF_MEMBER))
         .defer("member__name")
     )
+    oldest: dict[UUID, Event] = {}
+    for event in sorted(found, key=lambda event: (event.due_at, event.pk)):
+        # Whoever was merged since they were claimed is left for the next batch.
+        if event.member.person_id in persons:
+            oldest.setdefault(event.member.person_id, event)
+    _find_survivors(event.member for event in oldest.values())
+    return list(oldest.values())
+
+
+def _find_survivors(members: Iterable[Member]) -> None:
+    """Campaigns speak to whoever stands for a merged member; without merged ones it is free."""
+    merged = [member for member in members if member.merged_into_id]
+    if not merged:
+        return
+    rows = Member.objects.select_related(*_OF_MEMBER).defer("name")
+    survivors = rows.in_bulk({member.merged_into_id for member in merged})
+    for member in merged:
+        if member.merged_into_id:
+            member.merged_into = survivors[member.merged_into_id]
 
 
 def running_campaigns(triggers: Collection[str]) -> list[Campaign]:
@@ -150,9 +176,9 @@ def with_all_for_a_letter(messages: QuerySet[Message]) -> QuerySet[Message]:
     related: tuple[Any, ...] = (
         "decision__campaign__tier",
         "decision__coupon__type",
-        "decision__event",
-        "member__region",
-        "member__home_store",
-        "member__standing__tier",
+        "decision__event__member__merged_into__standing",
+        "decision__event__member__standing",
+        *(f"member__{name}" for name in _OF_MEMBER),
+        *(f"member__merged_into__{name}" for name in _OF_MEMBER),
     )
     return messages.select_related(*related)

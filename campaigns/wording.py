@@ -41,6 +41,7 @@ REASONS: Final[Mapping[str, Promise]] = {
     Withheld.RENDER_ERROR: _("The text has a variable that is empty for this member."),
     Withheld.COUPON_EXPIRED: _("The coupon had expired."),
     Withheld.COUPON_CANCELLED: _("The coupon was cancelled."),
+    Withheld.SAID_ALREADY: _("The same goes to the member into whom this one was merged."),
     Failure.ADDRESS_REFUSED: _("The mail server refused the address."),
     Failure.CONTENT_REFUSED: _("The mail server refused the message."),
     Failure.GAVE_UP: _("The mail server could not be reached for a day."),

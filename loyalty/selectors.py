@@ -1,10 +1,11 @@
 """Reading what members hold: points, lots, their tier and what is missing, coupons."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from django.db.models import F, Prefetch, Q, Sum
 from django.db.models.functions import Coalesce
@@ -12,6 +13,7 @@ from django.db.models.functions import Coalesce
 from kit.money import Money
 from loyalty.models import Coupon, CouponUse, Lot, RuleVersion, Standing, Tier, Transfer
 from members.models import Member, Programme
+from members.persons import own_rows
 
 # How long a coupon that is over stays among the member's coupons.
 COUPON_REMEMBERED = timedelta(days=90)
@@ -79,13 +81,20 @@ class LedgerRow:
 
 
 def ledger_rows(member: Member, *, limit: int) -> list[LedgerRow]:
-    """The newest transfers of the member, each with its award, payment and store."""
+    """The newest transfers of the member, each with its award, payment and store.
+
+    Of those who were merged into them too, but not what only went from one to the other; and
+    nothing of those who were merged and are not any more.
+    """
+    accounts = [pk for (pk,) in own_rows(member).values_list("pk")]
     transfers = (
-        Transfer.objects.filter(Q(debit=member.pk) | Q(credit=member.pk))
+        Transfer.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts))
+        .exclude(debit__in=accounts, credit__in=accounts)
+        .filter(Q(owner=None) | Q(owner__in=accounts))
         .select_related("award__transaction__store")
         .order_by("-booked_at", "-id")[:limit]
     )
-    return [LedgerRow(transfer, _signed(transfer, member)) for transfer in transfers]
+    return [LedgerRow(transfer, _signed(transfer, accounts)) for transfer in transfers]
 
 
 def rule_versions(rows: Iterable[LedgerRow]) -> dict[str, RuleVersion]:
@@ -95,8 +104,8 @@ def rule_versions(rows: Iterable[LedgerRow]) -> dict[str, RuleVersion]:
     return {str(version.pk): version for version in RuleVersion.objects.filter(pk__in=named)}
 
 
-def _signed(transfer: Transfer, member: Member) -> int:
-    return transfer.points if transfer.credit_id == member.pk else -transfer.points
+def _signed(transfer: Transfer, accounts: Collection[UUID]) -> int:
+    return transfer.points if transfer.credit_id in accounts else -transfer.points
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +162,11 @@ class HeldCoupon:
 
 
 def coupons_of(member: Member, *, now: datetime, limit: int = 60) -> list[HeldCoupon]:
-    """The member's coupons, those that last longest first; long finished ones are left out."""
+    """The member's coupons, those that last longest first; long finished ones are left out. Those
+    of whoever was merged into them are theirs."""
     uses = CouponUse.objects.filter(cancelled_at=None).order_by("-used_at", "-number")
     coupons = (
-        Coupon.objects.filter(member=member, expires_at__gt=now - COUPON_REMEMBERED)
+        Coupon.objects.filter(member__in=own_rows(member), expires_at__gt=now - COUPON_REMEMBERED)
         .select_related("type__category")
         .prefetch_related(Prefetch("uses", uses, to_attr="standing_uses"), "type__stores")
         .order_by("-expires_at", "-id")[:limit]

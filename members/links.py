@@ -15,6 +15,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from members.models import Consent, Member
+from members.persons import own_rows, person_of
 
 _VERSION_BITS: Final = 16
 
@@ -45,22 +46,23 @@ def page_token(member: Member) -> str:
 
 
 def member_of_page_token(token: str) -> Member | None:
-    """The member whose page this is; None if the token is forged or was revoked."""
+    """The member whose page this is, or whoever stands for them; None if the token is forged or
+    was revoked."""
     try:
         number = signing.b62_decode(_pages().unsign(token))
     except signing.BadSignature:
         return None
     member_id, version = number >> _VERSION_BITS, number % (1 << _VERSION_BITS)
-    return (
-        Member.objects.filter(pk=UUID(int=member_id), page_version=version)
-        .select_related("region", "home_store")
-        .first()
+    found = Member.objects.filter(pk=UUID(int=member_id), page_version=version).select_related(
+        "region", "home_store", "merged_into__region", "merged_into__home_store"
     )
+    return next((person_of(member) for member in found), None)
 
 
 def revoke_page(member: Member) -> None:
-    """Every page link given out so far stops working; unsubscribe links go on working."""
-    Member.objects.filter(pk=member.pk).update(page_version=F("page_version") + 1)
+    """Every page link given out so far stops working, also those of merged members, which lead to
+    the same page; unsubscribe links go on working."""
+    Member.objects.filter(pk__in=own_rows(member)).update(page_version=F("page_version") + 1)
     member.refresh_from_db(fields=["page_version"])
 
 
@@ -94,8 +96,10 @@ def unsubscribe_of_token(token: str) -> Unsubscribe | None:
         member_id, message_id, channel, purpose = _unsubscribes().unsign(token).split(".")
     except signing.BadSignature:
         return None
-    member = Member.objects.filter(pk=_uuid(member_id)).first()
-    return Unsubscribe(member, _uuid(message_id), channel, purpose) if member else None
+    member = Member.objects.filter(pk=_uuid(member_id)).select_related("merged_into").first()
+    if member is None:
+        return None
+    return Unsubscribe(person_of(member), _uuid(message_id), channel, purpose)
 
 
 def _uuid(text: str) -> UUID:

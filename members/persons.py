@@ -14,12 +14,16 @@ from django.db.models import Q, QuerySet
 from kit.bulk import fetch_all
 from members.models import Member
 
-_PERSONS: Final = """
-SELECT id, coalesce(merged_into_id, id) FROM members_member WHERE id = ANY(%s::uuid[])
+_PERSONS: Final = """SELECT id, coalesce(merged_into_id, id) FROM members_member WHERE id = ANY(%s::uuid[])
 """
-_ROWS: Final = """
-SELECT coalesce(merged_into_id, id), id FROM members_member
-WHERE id = ANY(%(ids)s::uuid[]) OR merged_into_id = ANY(%(ids)s::uuid[])
+_ROWS: Final = """SELECT person.id, stood_for.id
+FROM (
+    SELECT DISTINCT coalesce(merged_into_id, id) AS id
+    FROM members_member WHERE id = ANY(%s::uuid[])
+) AS person
+CROSS JOIN LATERAL (
+    SELECT person.id UNION ALL SELECT id FROM members_member WHERE merged_into_id = person.id
+) AS stood_for (id)
 """
 _BRANCH: Final = """
 WITH RECURSIVE branch (id) AS (
@@ -43,10 +47,10 @@ def persons_of(member_ids: Iterable[UUID]) -> dict[UUID, UUID]:
     return dict(fetch_all(_PERSONS, [list(member_ids)]))
 
 
-def rows_of(persons: Iterable[UUID]) -> dict[UUID, list[UUID]]:
-    """For each person their own row and those merged into it, in one query."""
+def rows_of(member_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """Whoever stands for some of the members, with everybody for whom they stand, in one query."""
     found: defaultdict[UUID, list[UUID]] = defaultdict(list)
-    for person, row in fetch_all(_ROWS, {"ids": list(persons)}):
+    for person, row in fetch_all(_ROWS, [list(member_ids)]):
         found[person].append(row)
     return found
 

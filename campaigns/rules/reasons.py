@@ -32,6 +32,7 @@ class Withheld(StrEnum):
     COUPON_CANCELLED = "coupon_cancelled"
     REFUNDED = "refunded"
     BOUGHT_MEANWHILE = "bought_meanwhile"
+    SAID_ALREADY = "said_already"
 
 
 class Failure(StrEnum):

@@ -22,6 +22,7 @@ from kit.drain import Outbox, drain_outward
 from kit.masking import mask_name
 from kit.work import hold_keys, note_failure
 from members.links import unsubscribe_url
+from members.persons import person_of
 from members.services import emails_of, members_with_consent
 
 # A server that is slow is given up by its time-out long before.
@@ -87,6 +88,7 @@ def _claim(message_id: UUID, now: datetime) -> Letter | None:
     message = with_all_for_a_letter(locked).filter(pk=message_id).first()
     if message is None or _is_paused(message):
         return None
+    message.member = person_of(message.member)  # To whom it goes; the row keeps its own.
     try:
         letter = _letter(message, now=now)
     except _Withhold as withheld:

@@ -17,6 +17,7 @@ from loyalty.conditions import payment_facts, standing_facts
 from loyalty.models import Standing
 from members.conditions import member_facts
 from members.models import Event, Member, Programme
+from members.persons import person_of
 from payments.models import Rate, Transaction
 from payments.services.rates import rates_on
 
@@ -97,9 +98,10 @@ def terms_of(campaign: Campaign, event: Event, scene: Scene) -> Terms:
 
 def facts_of(event: Event, scene: Scene) -> Mapping[str, Any]:
     """The facts of the fields that `campaigns.conditions` offers for the event's trigger."""
-    standing = standing_of_loaded(event.member)
+    member = person_of(event.member)
+    standing = standing_of_loaded(member)
     facts = {
-        **member_facts(event.member),
+        **member_facts(member),
         **standing_facts(standing, currency=scene.programme.currency),
     }
     if event.kind == Event.Kind.PAID:
@@ -168,7 +170,7 @@ def _tier_step(event: Event, scene: Scene) -> TierStep:
 
 
 def _silence(event: Event, _scene: Scene) -> Silence:
-    standing = standing_of_loaded(event.member)
+    standing = standing_of_loaded(person_of(event.member))
     return Silence(
         last_paid_at=datetime.fromisoformat(event.details["last_paid_at"]),
         last_paid_now=standing.last_paid_at if standing else None,

@@ -1,12 +1,13 @@
 """React: each due event is looked at by every running campaign of its trigger, once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from campaigns.conditions import registry_for
 from campaigns.models import Campaign, Decision, Message, Reaction
@@ -28,6 +29,7 @@ from kit.work import IS_DUE, note_failure
 from loyalty.models import Coupon, Standing
 from loyalty.services.coupons import issue_coupons
 from members.models import Event
+from members.persons import person_of, rows_of
 
 # A window wider than one batch, so that processes beside each other find members of their own.
 WINDOW: Final = 4
@@ -50,28 +52,34 @@ class _Case:
     coupon: Coupon | None = None
 
 
-def _claim(limit: int, now: datetime) -> Sequence[UUID]:
+def _claim(limit: int, now: datetime) -> Sequence[Standing]:
+    """Of those to whom the oldest events happened, or who stand for them."""
     oldest = Event.objects.filter(IS_DUE, due_at__lte=now).order_by("due_at", "id")
-    window = oldest.values("member_id")[: WINDOW * limit]
+    person = Coalesce("member__merged_into_id", "member_id")
+    window = oldest.annotate(person=person).values("person")[: WINDOW * limit]
     return list(_locked(Standing.objects.filter(member_id__in=window))[:limit])
 
 
-def _reclaim(member_ids: Sequence[UUID], _now: datetime) -> Sequence[UUID]:
-    return list(_locked(Standing.objects.filter(member_id__in=member_ids)))
+def _reclaim(held: Sequence[Standing], _now: datetime) -> Sequence[Standing]:
+    return list(_locked(Standing.objects.filter(member_id__in=[each.pk for each in held])))
 
 
-def _locked(standings: QuerySet[Standing]) -> QuerySet[Standing, UUID]:
+def _locked(standings: QuerySet[Standing]) -> QuerySet[Standing]:
     """Settle takes the same lock: while we decide about a member, nothing about them changes."""
-    return (
-        standings.select_for_update(skip_locked=True, no_key=True)
-        .order_by("member_id")
-        .values_list("member_id", flat=True)
-    )
+    rows = standings.select_for_update(skip_locked=True, no_key=True).order_by("member_id")
+    return rows.only("member_id", "is_shared")
 
 
-def _react(member_ids: Sequence[UUID], now: datetime) -> int:
-    """The oldest due event of each member; a fixed number of queries however many they are."""
-    events = oldest_due_events(member_ids, now=now)
+def _members_of(held: Sequence[Standing]) -> Mapping[UUID, Sequence[UUID]]:
+    """Those for whom each of them stands: mostly themselves alone."""
+    shared = [standing.pk for standing in held if standing.is_shared]
+    alone = {standing.pk: [standing.pk] for standing in held}
+    return {**alone, **(rows_of(shared) if shared else {})}
+
+
+def _react(held: Sequence[Standing], now: datetime) -> int:
+    """The oldest due event of each person; a fixed number of queries however many they are."""
+    events = oldest_due_events(_members_of(held), now=now)
     if not events:
         return 0
     campaigns = running_campaigns(TRIGGERS.values())
@@ -182,7 +190,7 @@ def _record(cases: list[_Case], *, now: datetime) -> None:
         Message(
             decision=decision,
             member_id=decision.member_id,
-            language=decision.event.member.language,
+            language=person_of(decision.event.member).language,
             queued_at=now,
             due_at=now,
         )
@@ -205,13 +213,14 @@ def _entry(case: _Case) -> dict[str, Any]:
     return entry
 
 
-def _park(member_id: UUID, error: str, tries: int) -> None:
-    """Put the member's oldest due event aside for staff; the member's next ones go on."""
-    due = Event.objects.filter(IS_DUE, member_id=member_id).order_by("due_at", "id")
+def _park(standing: Standing, error: str, tries: int) -> None:
+    """Put the person's oldest due event aside for staff; the next ones go on."""
+    (members,) = _members_of([standing]).values()
+    due = Event.objects.filter(IS_DUE, member_id__in=members).order_by("due_at", "id")
     oldest = list(due.values_list("pk", flat=True)[:1])
     note_failure(Event.objects.filter(pk__in=oldest), error, tries=tries)
 
 
-_QUEUE: Final = Queue[UUID](
+_QUEUE: Final = Queue[Standing](
     name="react", claim=_claim, reclaim=_reclaim, work=_react, park=_park, rounds=20
 )

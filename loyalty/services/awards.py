@@ -81,7 +81,7 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
     _use_caps(case, docket, earning.by_rule, frozen)
     award = Award(
         transaction=case.row,
-        member_id=case.standing.pk,
+        member_id=case.row.member_id,
         points=earning.points,
         spend=spend,
         paid_at=case.payment.occurred_at,
@@ -119,7 +119,7 @@ def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
     spend = reporting(after, rate, currency) - reporting(before, rate, currency)
     award = Award(
         transaction=case.row,
-        member_id=case.standing.pk,
+        member_id=case.row.member_id,
         points=change + forgiven,
         forgiven=forgiven,
         spend=spend.amount,
@@ -223,8 +223,8 @@ def _caps_left(case: Case, versions: list[Version], docket: Docket, day: date) -
     for version in versions:
         cap = version.terms.cap_per_day
         if cap is not None:
-            use = docket.cap_uses.get((case.standing.pk, version.terms.rule, day))
-            left[str(version.terms.rule)] = max(cap - (use.points if use else 0), 0)
+            used = docket.caps_used.get((case.standing.pk, version.terms.rule, day), 0)
+            left[str(version.terms.rule)] = max(cap - used, 0)
     return left
 
 
@@ -236,8 +236,8 @@ def _use_caps(
     day = date.fromisoformat(frozen["on"])
     for rule, points in by_rule.items():
         if str(rule) in frozen["caps"] and points:
-            key = (case.standing.pk, rule, day)
+            owner = case.owner_id or case.standing.pk
             use = docket.cap_uses.setdefault(
-                key, CapUse(member_id=case.standing.pk, rule_id=rule, on=day)
+                (owner, rule, day), CapUse(member_id=owner, rule_id=rule, on=day)
             )
             use.points += points

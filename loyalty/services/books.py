@@ -57,23 +57,32 @@ CHECKS: Final = (
         WITH used AS (
             SELECT lot_id, sum(points) AS points FROM loyalty_lotuse GROUP BY lot_id
         ), kept AS (
-            SELECT lot.account_id, sum(lot.points - coalesce(used.points, 0)) AS points
+            SELECT lot.account_id, coalesce(lot.owner_id, lot.account_id) AS owner,
+                sum(lot.points - coalesce(used.points, 0)) AS points
             FROM loyalty_lot AS lot LEFT JOIN used ON used.lot_id = lot.id
-            GROUP BY lot.account_id
+            GROUP BY 1, 2
         ), covered AS (
             SELECT transfer_id, sum(points) AS points FROM loyalty_lotuse GROUP BY transfer_id
         ), owed AS (
-            SELECT debit_id, sum(transfer.points - coalesce(covered.points, 0)) AS points
+            SELECT debit_id, coalesce(transfer.owner_id, debit_id) AS owner,
+                sum(transfer.points - coalesce(covered.points, 0)) AS points
             FROM loyalty_transfer AS transfer
+            JOIN loyalty_pointaccount AS account
+              ON account.id = transfer.debit_id AND account.kind = 'member'
             LEFT JOIN covered ON covered.transfer_id = transfer.id
-            GROUP BY debit_id
+            GROUP BY 1, 2
+        ), side AS (
+            SELECT coalesce(kept.account_id, owed.debit_id) AS account,
+                coalesce(kept.points, 0) AS kept, coalesce(owed.points, 0) AS owed
+            FROM kept FULL JOIN owed
+              ON owed.debit_id = kept.account_id AND owed.owner = kept.owner
         )
-        SELECT standing.member_id, standing.balance, kept.points, owed.points
+        SELECT standing.member_id, standing.balance, sum(side.kept), sum(side.owed)
         FROM loyalty_standing AS standing
-        LEFT JOIN kept ON kept.account_id = standing.member_id
-        LEFT JOIN owed ON owed.debit_id = standing.member_id
-        WHERE standing.balance <> coalesce(kept.points, 0) - coalesce(owed.points, 0)
-           OR (coalesce(kept.points, 0) > 0 AND coalesce(owed.points, 0) > 0)
+        LEFT JOIN side ON side.account = standing.member_id
+        GROUP BY standing.member_id
+        HAVING standing.balance <> coalesce(sum(side.kept - side.owed), 0)
+            OR count(*) FILTER (WHERE side.kept > 0 AND side.owed > 0) > 0
         """,
     ),
     Check(
@@ -162,8 +171,10 @@ CHECKS: Final = (
         """
         SELECT standing.member_id, standing.spend_12m, coalesce(sum(award.spend), 0)
         FROM loyalty_standing AS standing
-        LEFT JOIN loyalty_award AS award
-          ON award.member_id = standing.member_id
+        LEFT JOIN (
+            loyalty_award AS award
+            JOIN members_member AS member ON member.id = award.member_id
+        ) ON coalesce(member.merged_into_id, member.id) = standing.member_id
          AND award.paid_at > (standing.reckoned_at AT TIME ZONE %(zone)s - interval '1 year')
              AT TIME ZONE %(zone)s
         GROUP BY standing.member_id
@@ -180,7 +191,8 @@ CHECKS: Final = (
             loyalty_award AS award
             JOIN payments_transaction AS deal
               ON deal.id = award.transaction_id AND deal.kind = 'payment'
-        ) ON award.member_id = standing.member_id
+            JOIN members_member AS member ON member.id = award.member_id
+        ) ON coalesce(member.merged_into_id, member.id) = standing.member_id
         GROUP BY standing.member_id
         HAVING standing.payments <> count(award.id)
             OR standing.first_paid_at IS DISTINCT FROM min(award.paid_at)
@@ -198,6 +210,49 @@ CHECKS: Final = (
         ) AS newest
         JOIN loyalty_standing AS standing USING (member_id)
         WHERE newest.after_id IS DISTINCT FROM standing.tier_id
+        """,
+    ),
+    Check(
+        _("Whoever was merged stands where the merges that last lead, and holds nothing"),
+        "SELECT count(*) FROM members_merge",
+        """
+        WITH RECURSIVE way (member_id, at) AS (
+            SELECT merged_id, survivor_id FROM members_merge WHERE undone_at IS NULL
+            UNION
+            SELECT way.member_id, further.survivor_id
+            FROM way JOIN members_merge AS further
+              ON further.merged_id = way.at AND further.undone_at IS NULL
+        ), ends AS (
+            SELECT member_id, at FROM way
+            WHERE at NOT IN (SELECT merged_id FROM members_merge WHERE undone_at IS NULL)
+        )
+        SELECT member.id, member.merged_into_id, ends.at, standing.balance, standing.payments
+        FROM members_member AS member
+        LEFT JOIN ends ON ends.member_id = member.id
+        LEFT JOIN loyalty_standing AS standing ON standing.member_id = member.id
+        WHERE member.merged_into_id IS DISTINCT FROM ends.at
+           OR (member.merged_into_id IS NOT NULL
+               AND (standing.balance <> 0 OR standing.payments <> 0 OR standing.is_shared))
+           OR coalesce(standing.is_shared, false) <>
+              EXISTS (SELECT FROM members_member WHERE merged_into_id = member.id)
+        """,
+    ),
+    Check(
+        _("Each lot that a merge moved kept its award and its age"),
+        "SELECT count(*) FROM loyalty_transfer WHERE kind IN ('merge', 'unmerge')",
+        """
+        SELECT moved.id, before.id, after.id
+        FROM loyalty_transfer AS moved
+        JOIN loyalty_lotuse AS used ON used.transfer_id = moved.id
+        JOIN loyalty_lot AS before ON before.id = used.lot_id
+        JOIN loyalty_lot AS after ON after.transfer_id = moved.id
+        WHERE moved.kind IN ('merge', 'unmerge')
+          AND after.closed_at IS DISTINCT FROM after.starts_at  -- That one paid a debt.
+          AND (after.award_id, after.starts_at, after.expires_at,
+               coalesce(after.owner_id, after.account_id))
+              IS DISTINCT FROM
+              (before.award_id, before.starts_at, before.expires_at,
+               coalesce(before.owner_id, before.account_id))
         """,
     ),
     Check(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,10 +18,13 @@ from loyalty.models import Award, CapUse, LotUse, Standing, Transfer
 from loyalty.rules.periods import local_day
 from loyalty.services.shop import Shop, shop_now
 from members.conditions import member_facts
+from members.models import Member
+from members.persons import person_of, rows_of
 from payments.models import Line, Rate, Transaction
 from payments.services.rates import rates_on
 
 Kind = Transaction.Kind
+CapKey = tuple[UUID, int, date]  # Member, rule and day.
 
 
 @dataclass(slots=True)
@@ -40,6 +43,11 @@ class Case:
     @property
     def is_payment(self) -> bool:
         return self.row.kind == Kind.PAYMENT
+
+    @property
+    def owner_id(self) -> UUID | None:
+        """Whose fact it is, if another member stands for them."""
+        return None if self.row.member_id == self.standing.pk else self.row.member_id
 
     @property
     def net(self) -> int:
@@ -69,23 +77,26 @@ class Docket:
     amounts_by_category: Mapping[UUID, Mapping[str, Decimal]]
     line_totals: Mapping[UUID, Decimal]
     categories_of_goods: Mapping[UUID, Mapping[str, Sequence[str]]]  # By transaction and product.
-    cap_uses: dict[tuple[UUID, int, Any], CapUse]
+    cap_uses: dict[CapKey, CapUse]
+    caps_used: Mapping[CapKey, int]  # By person, whoever of the merged used them.
 
 
 def gather(
     rows: Sequence[Transaction], standings: Mapping[UUID, Standing], *, now: datetime
 ) -> Docket:
-    """The round's cases; `rows` hold at most one fact of each member, all locked."""
+    """The round's cases; `rows` hold at most one fact of each person, all locked."""
     shop = shop_now()
+    _find_survivors(rows)
     _place(rows, shop)
     tiers = {tier.pk: tier for tier in shop.tiers}
     for standing in standings.values():
         standing.tier = tiers[standing.tier_id] if standing.tier_id else None
     cases = [
-        Case(row=row, payment=row.original or row, standing=standings[row.member_id])
+        Case(row=row, payment=row.original or row, standing=standings[row.member.person_id])
         for row in rows
-        if row.member_id is not None
+        if row.member is not None
     ]
+    cap_uses, caps_used = _cap_uses(cases, shop)
     _pin_rates(cases, shop)
     _recall_awards(cases)
     amounts, totals, goods = _amounts_by_category(cases, shop)
@@ -96,8 +107,20 @@ def gather(
         amounts_by_category=amounts,
         line_totals=totals,
         categories_of_goods=goods,
-        cap_uses=_cap_uses(cases, shop),
+        cap_uses=cap_uses,
+        caps_used=caps_used,
     )
+
+
+def _find_survivors(rows: Iterable[Transaction]) -> None:
+    """Rules ask about whoever stands for a merged member; without merged ones it costs nothing."""
+    merged = [row.member for row in rows if row.member and row.member.merged_into_id]
+    if not merged:
+        return
+    survivors = Member.objects.defer("name").in_bulk({member.merged_into_id for member in merged})
+    for member in merged:
+        if member.merged_into_id:
+            member.merged_into = survivors[member.merged_into_id]
 
 
 def _place(rows: Sequence[Transaction], shop: Shop) -> None:
@@ -105,7 +128,8 @@ def _place(rows: Sequence[Transaction], shop: Shop) -> None:
     would make each anew for every row."""
     for row in rows:
         row.store = shop.stores[row.store_id] if row.store_id else None
-        if (member := row.member) is not None:
+        if row.member is not None:
+            member = person_of(row.member)
             member.region = shop.regions[member.region_id]
             home = member.home_store_id
             member.home_store = shop.stores[home] if home else None
@@ -117,7 +141,7 @@ def facts_of(case: Case, docket: Docket) -> dict[str, Any]:
     assert payment.member is not None
     zone = ZoneInfo(payment.store.region.zone) if payment.store else docket.shop.zone
     return {
-        **member_facts(payment.member),
+        **member_facts(person_of(payment.member)),
         **standing_facts(standing, currency=docket.shop.currency),
         **payment_facts(
             payment.money,
@@ -193,17 +217,27 @@ def _amounts_by_category(
     return amounts, totals, goods
 
 
-def _cap_uses(cases: Iterable[Case], shop: Shop) -> dict[tuple[UUID, int, Any], CapUse]:
+def _cap_uses(
+    cases: Sequence[Case], shop: Shop
+) -> tuple[dict[CapKey, CapUse], Mapping[CapKey, int]]:
+    """By the member whose payment used a cap, and their sums by person."""
     capped = {
         version.terms.rule for version in shop.versions if version.terms.cap_per_day is not None
     }
     if not capped:
-        return {}
+        return {}, {}
     days = {local_day(case.payment.occurred_at, shop.zone) for case in cases}
-    rows = CapUse.objects.filter(
-        member_id__in=[case.standing.pk for case in cases], rule_id__in=capped, on__in=days
-    )
-    return {(row.member_id, row.rule_id, row.on): row for row in rows}
+    persons = {case.standing.pk: case.standing.pk for case in cases}
+    shared = [case.standing.pk for case in cases if case.standing.is_shared]
+    for person, members in rows_of(shared).items() if shared else ():
+        persons |= dict.fromkeys(members, person)
+    rows = CapUse.objects.filter(member_id__in=persons, rule_id__in=capped, on__in=days)
+    uses: dict[CapKey, CapUse] = {}
+    sums: defaultdict[CapKey, int] = defaultdict(int)
+    for row in rows:
+        uses[row.member_id, row.rule_id, row.on] = row
+        sums[persons[row.member_id], row.rule_id, row.on] += row.points
+    return uses, sums
 
 
 def reporting(money: Money, rate: Decimal, currency: str) -> Money:

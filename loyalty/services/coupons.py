@@ -24,6 +24,7 @@ from loyalty.refusals import (
 )
 from loyalty.services.quotes import quote_coupon
 from members.models import ApiKey, Event, Programme, Store
+from members.persons import rows_of
 from members.services import record_events
 from payments.providers.base import NoticeLine
 
@@ -47,7 +48,7 @@ def issue_coupons(requests: Sequence[Request], *, now: datetime) -> list[Coupon 
         return []
     with transaction.atomic():
         types = _lock_types({kind.pk for kind, _ in requests})
-        held = _coupons_held(types.values(), {member_id for _, member_id in requests})
+        held = _Held(types.values(), {member_id for _, member_id in requests})
         zone = ZoneInfo(Programme.current().zone)
         answers = [
             _issue_one(types[kind.pk], member_id, held, now=now, zone=zone)
@@ -156,21 +157,34 @@ def _lock_types(wanted: set[int]) -> dict[int, CouponType]:
     return {kind.pk: kind for kind in rows}
 
 
-def _coupons_held(types: Iterable[CouponType], members: set[UUID]) -> Counter[tuple[int, UUID]]:
-    """How many coupons of a type with a limit for each member they have had so far."""
-    limited = [kind.pk for kind in types if kind.member_limit is not None]
-    rows = (
-        Coupon.objects.filter(type__in=limited, member__in=members)
-        .values_list("type_id", "member_id")
-        .annotate(number=Count("pk"))
-    )
-    return Counter({(kind, member): number for kind, member, number in rows})
+class _Held:
+    """How many coupons of a type with a limit for each member they have had so far. Merged members
+    are one in this: what one of them got counts for all."""
+
+    def __init__(self, types: Iterable[CouponType], members: set[UUID]) -> None:
+        limited = [kind.pk for kind in types if kind.member_limit is not None]
+        found = rows_of(members) if limited else {}
+        self._persons = {row: person for person, rows in found.items() for row in rows}
+        counts = (
+            Coupon.objects.filter(type__in=limited, member__in=self._persons)
+            .values_list("type_id", "member_id")
+            .annotate(number=Count("pk"))
+        )
+        self._numbers: Counter[tuple[int, UUID]] = Counter()
+        for kind, member, number in counts:
+            self._numbers[kind, self._persons[member]] += number
+
+    def number(self, kind: CouponType, member_id: UUID) -> int:
+        return self._numbers[kind.pk, self._persons.get(member_id, member_id)]
+
+    def add(self, kind: CouponType, member_id: UUID) -> None:
+        self._numbers[kind.pk, self._persons.get(member_id, member_id)] += 1
 
 
 def _issue_one(
     kind: CouponType,
     member_id: UUID,
-    held: Counter[tuple[int, UUID]],
+    held: _Held,
     *,
     now: datetime,
     zone: ZoneInfo,
@@ -186,10 +200,10 @@ def _issue_one(
         return Refusal(IssueReason.ENDED)
     if kind.total_limit is not None and kind.issued >= kind.total_limit:
         return Refusal(IssueReason.TOTAL_LIMIT)
-    if kind.member_limit is not None and held[kind.pk, member_id] >= kind.member_limit:
+    if kind.member_limit is not None and held.number(kind, member_id) >= kind.member_limit:
         return Refusal(IssueReason.MEMBER_LIMIT)
     kind.issued += 1
-    held[kind.pk, member_id] += 1
+    held.add(kind, member_id)
     return Coupon(
         code="",  # Drawn for all at once, see free_codes.
         type=kind,

@@ -54,6 +54,7 @@ def expire_for(held: Iterable[Standing], *, now: datetime) -> int:
             debit_id=lot.account_id,
             credit_id=system_account(PointAccount.Kind.EXPIRED),
             points=lot.left,
+            owner_id=lot.owner_id,
             booked_at=now,
             covered_at=now,
         )

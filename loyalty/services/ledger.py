@@ -5,6 +5,10 @@ Callers hold the lock on each member's Standing, and post at most once for a mem
 A debit uses lots, soonest to lapse first. What no lot covers is a debt: the debit stays uncovered
 until later lots repay it, before the member can spend anything of them. So a member has open lots
 or a debt, never both, and `balance = what is left in open lots - debt` always.
+
+An account that holds the points of several members (see loyalty/services/merging.py) says of each
+lot and debit whose it is. What a payment earned and what its refund takes back stay within one
+owner, as if the members were not merged; what is taken by hand is taken from all of them.
 """
 
 from collections import defaultdict
@@ -36,8 +40,8 @@ WITH accounts AS (
     SELECT id, 'member', id FROM unnest(%(members)s::uuid[]) AS id
     ON CONFLICT DO NOTHING
 )
-INSERT INTO loyalty_standing (member_id, balance, spend_12m, payments)
-SELECT id, 0, 0, 0 FROM unnest(%(members)s::uuid[]) AS id
+INSERT INTO loyalty_standing (member_id, balance, spend_12m, payments, is_shared)
+SELECT id, 0, 0, 0, false FROM unnest(%(members)s::uuid[]) AS id
 ON CONFLICT DO NOTHING
 """
 
@@ -48,6 +52,8 @@ class Posting:
 
     expires_at: when the new lot lapses (credits only)
     first_of:   awards whose lots a debit uses before all others
+    owner_id:   whose points these are, if not the account's own
+    is_joint:   a debit that any owner's lots may cover
     """
 
     member_id: UUID
@@ -58,6 +64,12 @@ class Posting:
     first_of: frozenset[UUID] = frozenset()
     reason: str = ""
     actor: Any = None
+    owner_id: UUID | None = None
+    is_joint: bool = False
+
+    @property
+    def owner(self) -> UUID:
+        return self.owner_id or self.member_id
 
 
 @dataclass(slots=True)
@@ -118,7 +130,7 @@ def post(
         if posting.points > 0:
             lot = _lot(posting, transfer, now=now)
             opened.append(lot)
-            _repay(_Left(lot, lot.points), debts[posting.member_id], batch)
+            _repay(_Left(lot, lot.points), debts[posting.member_id, posting.owner], batch)
         else:
             _use_up(lots[posting.member_id], _Left(transfer, transfer.points), posting, batch)
         standings[posting.member_id].balance += posting.points
@@ -135,6 +147,7 @@ def _transfer(posting: Posting, *, now: datetime) -> Transfer:
         credit_id=posting.member_id if is_credit else other,
         points=abs(posting.points),
         award=posting.award,
+        owner_id=posting.owner_id,
         reason=posting.reason,
         actor=posting.actor,
         booked_at=now,
@@ -147,6 +160,7 @@ def _lot(posting: Posting, transfer: Transfer, *, now: datetime) -> Lot:
         account_id=posting.member_id,
         transfer=transfer,
         award=posting.award,
+        owner_id=posting.owner_id,
         points=posting.points,
         starts_at=now,
         expires_at=posting.expires_at,
@@ -167,14 +181,19 @@ def _use_up(lots: list[_Left], debit: _Left, posting: Posting, batch: _Batch) ->
 
 def _debts(
     member_ids: Sequence[UUID], standings: Mapping[UUID, Standing]
-) -> defaultdict[UUID, list[_Left]]:
-    """Uncovered debits, oldest first, of those who owe."""
-    owing = [member_id for member_id in member_ids if standings[member_id].balance < 0]
-    found: defaultdict[UUID, list[_Left]] = defaultdict(list)
+) -> defaultdict[tuple[UUID, UUID], list[_Left]]:
+    """Uncovered debits by account and owner, oldest first, of those who owe."""
+    owing = [
+        member_id
+        for member_id in member_ids
+        if standings[member_id].balance < 0 or standings[member_id].is_shared
+    ]
+    found: defaultdict[tuple[UUID, UUID], list[_Left]] = defaultdict(list)
     if owing:
         rows = Transfer.objects.filter(debit_id__in=owing, covered_at=None)
         for row in rows.annotate(used=Coalesce(Sum("lot_uses__points"), 0)).order_by("id"):
-            found[row.debit_id].append(_Left(row, row.points - row.used))
+            owner = row.owner_id or row.debit_id
+            found[row.debit_id, owner].append(_Left(row, row.points - row.used))
     return found
 
 
@@ -188,7 +207,8 @@ LEFT JOIN LATERAL (
 ) AS used ON true
 WHERE lot.closed_at IS NULL AND lot.id IN (
     SELECT needed.id
-    FROM unnest(%(members)s::uuid[], %(wanted)s::bigint[]) AS debit (member_id, wanted)
+    FROM unnest(%(members)s::uuid[], %(owners)s::uuid[], %(wanted)s::bigint[])
+        AS debit (member_id, owner_id, wanted)
     CROSS JOIN LATERAL (
         SELECT soonest.id, soonest.here, sum(soonest.here) OVER (
             ORDER BY soonest.expires_at, soonest.starts_at, soonest.id
@@ -200,6 +220,7 @@ WHERE lot.closed_at IS NULL AND lot.id IN (
             ) AS here
             FROM loyalty_lot AS held
             WHERE account_id = debit.member_id AND closed_at IS NULL
+                AND coalesce(debit.owner_id = coalesce(held.owner_id, account_id), true)
             ORDER BY expires_at, starts_at, id LIMIT debit.wanted
         ) AS soonest
     ) AS needed
@@ -217,6 +238,7 @@ def _open_lots(debits: Sequence[Posting]) -> defaultdict[UUID, list[_Left]]:
     if debits:
         values = {
             "members": [debit.member_id for debit in debits],
+            "owners": [None if debit.is_joint else debit.owner for debit in debits],
             "wanted": [-debit.points for debit in debits],
             "awards": [award for debit in debits for award in debit.first_of],
         }

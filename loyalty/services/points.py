@@ -2,16 +2,18 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from kit.bulk import update_many
-from loyalty.models import Standing, Transfer
+from loyalty.models import Transfer
 from loyalty.rules.periods import lapse_instant
 from loyalty.services.expire import expire_for
-from loyalty.services.ledger import Posting, open_accounts, post
+from loyalty.services.ledger import Posting, post
+from loyalty.services.standings import hold_person
 from members.models import Event, Member, Programme
 from members.services import record_events
 
@@ -23,15 +25,17 @@ class CannotAdjust(ValueError):
 def adjust_points(
     member: Member, *, points: int, reason: str, actor: Any, now: datetime
 ) -> Transfer:
-    """Give (positive) or take (negative) points; raises CannotAdjust, then nothing has moved."""
+    """Give (positive) or take (negative) points; raises CannotAdjust, then nothing has moved.
+
+    If another member stands for this one, it is that member's points that move.
+    """
     if points == 0:
         raise CannotAdjust(_("Enter a number of points other than 0."))
     if not reason.strip():
         raise CannotAdjust(_("Say why: members and auditors will read it."))
     programme = Programme.current()
     with transaction.atomic():
-        open_accounts([member.pk])
-        standing = Standing.objects.select_for_update(no_key=True).get(pk=member.pk)
+        standing = hold_person(member.pk)
         expire_for([standing], now=now)
         if points < 0 and standing.balance + points < 0:
             raise CannotAdjust(
@@ -39,8 +43,9 @@ def adjust_points(
                 % {"balance": max(standing.balance, 0)}
             )
         posting = Posting(
-            member_id=member.pk,
+            member_id=standing.pk,
             kind=Transfer.Kind.ADJUST,
+            is_joint=True,
             points=points,
             reason=reason.strip()[:200],
             actor=actor,
@@ -48,15 +53,15 @@ def adjust_points(
                 now, months=programme.points_valid_months, zone=ZoneInfo(programme.zone)
             ),
         )
-        (transfer,) = post([posting], {member.pk: standing}, now=now)
+        (transfer,) = post([posting], {standing.pk: standing}, now=now)
         update_many([standing], ["balance"])
-        record_events([_event(transfer, member, points, now=now)])
+        record_events([_event(transfer, standing.pk, points, now=now)])
     return transfer
 
 
-def _event(transfer: Transfer, member: Member, points: int, *, now: datetime) -> Event:
+def _event(transfer: Transfer, member_id: UUID, points: int, *, now: datetime) -> Event:
     return Event(
-        member=member,
+        member_id=member_id,
         kind=Event.Kind.POINTS_ADJUSTED,
         key=str(transfer.pk),
         occurred_at=now,

@@ -3,11 +3,14 @@
 Members are claimed, not rows. A round takes the oldest due fact of each locked member, so a round
 never holds two facts of one member, and set-based work sees what one-by-one work would see. Rounds
 go on while the locks are held.
+
+The facts of a member who was merged are settled under the standing of whoever stands for them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -24,32 +27,52 @@ from loyalty.services.expire import expire_for
 from loyalty.services.ledger import Posting, open_accounts, post
 from loyalty.services.tiers import add_spend, upgrade
 from members.models import Event
+from members.persons import own_rows
 from members.services import record_events
 from payments.models import Transaction
 from payments.services.rates import rates_on, waiting_key
 from payments.services.translate import translated_until
 
+Kind = Transaction.Kind
 _ROUNDS: Final = 20
 # Members are found through due rows; a member with many must not crowd out the others.
 _ROWS_PER_MEMBER: Final = 4
 
 
+class _Found(NamedTuple):
+    """Whose a due fact is, who stands for them, and the key of the member's standing, if any."""
+
+    member: UUID
+    person: UUID
+    standing: UUID | None
+
+
 def settle_members(*, now: datetime, limit: int) -> int:
     due = _candidates(limit, now)
-    candidates = {member_id for member_id, _standing in due}
-    if not candidates:
+    members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for found in due:
+        members[found.person].add(found.member)
+    if not members:
         return 0
     # Outside of the batch: an account that a batch has not committed yet would hold up the others.
-    open_accounts(member_id for member_id, standing in due if standing is None)
+    open_accounts(found.member for found in due if found.standing is None)
     # If nobody has two due facts, there is nothing for a second round to find.
-    rounds = _ROUNDS if len(due) > len(candidates) else 1
-    return drain(_queue_of(candidates, rounds), now=now, limit=limit)
+    rounds = _ROUNDS if len(due) > len(members) else 1
+    return drain(_queue_of(members, rounds), now=now, limit=limit)
 
 
-def _candidates(limit: int, now: datetime) -> list[tuple[UUID, UUID | None]]:
-    """Members with due facts, once for each fact, and the key of their standing, if any."""
-    rows = _due(now).order_by("due_at").values_list("member_id", "member__standing__pk")
-    return [(pk, standing) for pk, standing in rows[: limit * _ROWS_PER_MEMBER] if pk is not None]
+def _candidates(limit: int, now: datetime) -> list[_Found]:
+    """Members with due facts, once for each fact."""
+    rows = (
+        _due(now)
+        .order_by("due_at")
+        .values_list("member_id", "member__merged_into_id", "member__standing__pk")
+    )
+    return [
+        _Found(member, survivor or member, standing)
+        for member, survivor, standing in rows[: limit * _ROWS_PER_MEMBER]
+        if member is not None
+    ]
 
 
 def _reclaim(keys: Sequence[Standing], now: datetime) -> Sequence[Standing]:
@@ -67,26 +90,43 @@ def _due(now: datetime) -> QuerySet[Transaction]:
     return Transaction.objects.filter(IS_DUE, in_order, due_at__lte=now, member__isnull=False)
 
 
-def _settle_round(held: Sequence[Standing], now: datetime) -> int:
-    """`held` are locked, so they stay true from one round to the next."""
+def _settle_round(
+    held: Sequence[Standing], members: Mapping[UUID, Iterable[UUID]], now: datetime
+) -> int:
+    """`held` are locked, so they stay true from one round to the next; `members` are those with
+    due facts for whom each of them stands."""
     standings = {standing.pk: standing for standing in held}
-    rows = list(
+    wanted = [member for person in standings for member in members[person]]
+    found = (
         _due(now)
-        .filter(is_any_of("member_id", standings))
+        .filter(is_any_of("member_id", wanted))
         .order_by("member_id", "due_at", "id")
         .distinct("member_id")
         .select_related("original", "member")
         .defer("member__name")  # It is sealed; no rule asks for it.
     )
+    rows = _oldest_of_each_person(found, standings)
     if not rows:
         return 0
     # What lapsed by now is gone before anything is taken, whether or not the hourly job has run.
-    taken = {row.member_id for row in rows if row.kind != Transaction.Kind.PAYMENT}
-    expire_for([standings[pk] for pk in taken if pk is not None], now=now)
+    taken = {row.member.person_id for row in rows if row.kind != Kind.PAYMENT and row.member}
+    expire_for([standings[person] for person in taken], now=now)
     docket = gather(rows, standings, now=now)
     docket.cases = _park_those_that_wait(docket)
     _book(_rule(docket), docket)
     return len(rows)
+
+
+def _oldest_of_each_person(
+    found: Iterable[Transaction], standings: Mapping[UUID, Standing]
+) -> list[Transaction]:
+    """Whoever was merged, or parted, since they were claimed is left for the next batch: only the
+    lock on a standing tells for certain whose it is."""
+    oldest: dict[UUID, Transaction] = {}
+    for row in sorted(found, key=lambda row: (row.due_at, row.pk)):
+        if row.member is not None and row.member.person_id in standings:
+            oldest.setdefault(row.member.person_id, row)
+    return list(oldest.values())
 
 
 def _park_those_that_wait(docket: Docket) -> list[Case]:
@@ -179,6 +219,7 @@ def _posting(ruling: Ruling, docket: Docket) -> Posting:
         award=ruling.award,
         expires_at=expires_at,
         first_of=case.award_ids,
+        owner_id=case.owner_id,
     )
 
 
@@ -198,11 +239,10 @@ def _save_caps(docket: Docket) -> None:
 
 
 def _causes(rulings: Sequence[Ruling]) -> dict[UUID, dict[str, object]]:
-    rows = [ruling.case.row for ruling in rulings]
+    rows = {ruling.case.standing.pk: ruling.case.row for ruling in rulings}
     return {
-        row.member_id: {"paid_at": row.occurred_at.isoformat(), "may_message": row.may_message}
-        for row in rows
-        if row.member_id is not None
+        person: {"paid_at": row.occurred_at.isoformat(), "may_message": row.may_message}
+        for person, row in rows.items()
     }
 
 
@@ -220,7 +260,7 @@ def _event(ruling: Ruling, *, now: datetime) -> Event:
         "first_payment": case.is_payment and case.standing.payments == 1,
     }
     return Event(
-        member_id=case.standing.pk,
+        member_id=row.member_id,
         kind=Event.Kind.PAID if case.is_payment else Event.Kind.REFUNDED,
         key=str(row.pk),
         occurred_at=row.occurred_at,
@@ -253,21 +293,21 @@ def _finish(rulings: Sequence[Ruling]) -> None:
 
 
 def _park(standing: Standing, error: str, tries: int) -> None:
-    """The bad row is the oldest due one of the member: a lone key fails at its first fact."""
+    """The bad row is the oldest due one of the person: a lone key fails at its first fact."""
     oldest = (
-        Transaction.objects.filter(IS_DUE, member_id=standing.pk)
+        Transaction.objects.filter(IS_DUE, member__in=own_rows(standing.member))
         .order_by("due_at", "id")
         .values_list("pk", flat=True)[:1]
     )
     note_failure(Transaction.objects.filter(pk__in=list(oldest)), error, tries=tries)
 
 
-def _queue_of(candidates: set[UUID], rounds: int) -> Queue[Standing]:
+def _queue_of(members: Mapping[UUID, Iterable[UUID]], rounds: int) -> Queue[Standing]:
     return Queue(
         name="settle",
-        claim=lambda limit, _now: _lock(candidates, limit),
+        claim=lambda limit, _now: _lock(members, limit),
         reclaim=_reclaim,
-        work=_settle_round,
+        work=lambda held, now: _settle_round(held, members, now),
         park=_park,
         rounds=rounds,
     )

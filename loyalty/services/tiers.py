@@ -8,9 +8,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Sum
 
-from kit.bulk import fetch_all, is_any_of, update_many
+from kit.bulk import fetch_all, update_many
 from loyalty.models import Award, Standing, Tier, TierChange
 from loyalty.rules.periods import a_year_before, is_kept
 from loyalty.rules.tiers import tier_after_review, tier_for
@@ -21,18 +20,22 @@ from members.services import record_events
 _MEMBERS_AT_ONCE: Final = 1000
 
 
+# Whoever was merged into a member spent what they spent for that member too.
+_SPENT: Final = """
+SELECT coalesce(member.merged_into_id, member.id), sum(award.spend)
+FROM members_member AS member
+JOIN loyalty_award AS award ON award.member_id = member.id AND award.paid_at > %(since)s
+WHERE member.id = ANY(%(ids)s::uuid[]) OR member.merged_into_id = ANY(%(ids)s::uuid[])
+GROUP BY 1
+"""
+
+
 def spend_in_a_year(
     member_ids: Iterable[UUID], *, now: datetime, zone: ZoneInfo
 ) -> dict[UUID, Decimal]:
-    """What each member spent in the 12 months up to `now`, net, in the programme's currency."""
-    rows = (
-        Award.objects.filter(
-            is_any_of("member_id", member_ids), paid_at__gt=a_year_before(now, zone=zone)
-        )
-        .values_list("member_id")
-        .annotate(spend=Sum("spend"))
-    )
-    return dict(rows)
+    """What each person spent in the 12 months up to `now`, net, in the programme's currency."""
+    since = a_year_before(now, zone=zone)
+    return dict(fetch_all(_SPENT, {"ids": list(member_ids), "since": since}))
 
 
 def reckon_spend(standings: Sequence[Standing], programme: Programme, *, now: datetime) -> None:
@@ -60,7 +63,11 @@ def add_spend(settled: Sequence[tuple[Standing, Award]], shop: Shop, *, now: dat
 
     It says what `reckon_spend` would, without adding up a year of payments each time.
     """
-    fresh = [standing for standing, _award in settled if standing.reckoned_at is None]
+    fresh = [
+        standing
+        for standing, _award in settled
+        if standing.reckoned_at is None or standing.is_shared
+    ]
     if fresh:
         reckon_spend(fresh, shop.programme, now=now)
     known = [
@@ -98,7 +105,7 @@ def upgrade(
             standing.tier = tiers[0] if tiers else None
         if earned and standing.tier and earned.rank > standing.tier.rank:
             changes.append(_move(standing, earned, TierChange.Cause.SPEND, now=now))
-    _record(changes, causes)
+    record_changes(changes, causes)
     return changes
 
 
@@ -140,7 +147,7 @@ def _review(
         )
         if after and after != standing.tier:
             changes.append(_move(standing, after, TierChange.Cause.REVIEW, now=now))
-    _record(changes, {})
+    record_changes(changes, {})
     return len(changes)
 
 
@@ -157,12 +164,21 @@ def _move(standing: Standing, after: Tier, cause: str, *, now: datetime) -> Tier
     return change
 
 
-def _record(changes: Sequence[TierChange], causes: Mapping[UUID, Mapping[str, object]]) -> None:
+def record_changes(
+    changes: Sequence[TierChange],
+    causes: Mapping[UUID, Mapping[str, object]],
+    *,
+    is_occasion: bool = True,
+) -> None:
+    """Write changes of tiers, each with its event. `is_occasion`: a step up may bring an offer."""
     TierChange.record(changes)
-    record_events(_event(change, causes.get(change.member_id, {})) for change in changes)
+    record_events(
+        _event(change, causes.get(change.member_id, {}), is_occasion=is_occasion)
+        for change in changes
+    )
 
 
-def _event(change: TierChange, cause: Mapping[str, object]) -> Event:
+def _event(change: TierChange, cause: Mapping[str, object], *, is_occasion: bool) -> Event:
     """Only a step up is an occasion for an offer."""
     before, after = change.before, change.after
     is_up = before is None or after.rank > before.rank
@@ -182,5 +198,5 @@ def _event(change: TierChange, cause: Mapping[str, object]) -> Event:
         occurred_at=change.changed_at,
         booked_at=change.changed_at,
         details=dict(details),
-        due_at=change.changed_at if is_up else None,
+        due_at=change.changed_at if is_up and is_occasion else None,
     )

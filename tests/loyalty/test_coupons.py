@@ -125,7 +125,7 @@ def test_any_number_of_requests_takes_the_same_queries(
     mei, kind = till.member(), till.coupon_type(member_limit=1000)
     till.coupon()  # The programme's row is made with the first one.
 
-    with django_assert_num_queries(9):  # Two of them open and close a savepoint, see below.
+    with django_assert_num_queries(10):  # Two of them open and close a savepoint, see below.
         answers = issue_coupons([(kind, mei.pk)] * number, now=NOON)
 
     assert all(isinstance(answer, Coupon) for answer in answers)
