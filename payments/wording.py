@@ -72,6 +72,37 @@ _WAITING: Final = {
     ),
 }
 
+# Reasons of a provider's `Ignored`. What staff may have to do about it is said with it.
+_IGNORED: Final = {
+    "authorisation_released": gettext_lazy("Money that was only reserved was released again."),
+    "cancelled": gettext_lazy("The payment was cancelled at once."),
+    "capture_failed": gettext_lazy(
+        "Reserved money could not be collected. Look the payment up at the platform; if the "
+        "money will not come, book a refund of it here."
+    ),
+    "closed_unpaid": gettext_lazy("The order was closed without being paid."),
+    "code_issued": gettext_lazy("A payment code was issued. Nobody has paid it yet."),
+    "did_not_succeed": gettext_lazy("It did not succeed: no money moved."),
+    "dispute_without_money": gettext_lazy("News of a dispute that moves no money now."),
+    "not_captured_yet": gettext_lazy("The money is reserved, but not collected yet."),
+    "not_paid_yet": gettext_lazy("It is not paid yet."),
+    "picked_up_unpaid": gettext_lazy("A parcel was picked up; it was not paid there."),
+    "refund_failed": gettext_lazy(
+        "A refund did not succeed. Look it up at the platform: the customer has not got it."
+    ),
+    "refund_names_no_payment": gettext_lazy(
+        "A refund that does not say of which payment. Find the payment by its order number and "
+        "book the refund there."
+    ),
+    "refund_not_under_way": gettext_lazy("The refund has not begun yet."),
+    "refund_period_over": gettext_lazy("The payment can no longer be refunded. It stays paid."),
+    "simulated": gettext_lazy("A simulated payment, from the platform's own test button."),
+    "told_by_payment_intent": gettext_lazy("Another notice tells of this payment."),
+    "told_by_payment_result": gettext_lazy("Another notice tells of this payment."),
+    "told_by_refund_or_reversal": gettext_lazy("Another notice tells of this refund."),
+    "unused_event": gettext_lazy("News that moves no money."),
+}
+
 
 def refusal_in_words(reason: str) -> str:
     """Why a post was refused, and what mends it."""
@@ -122,5 +153,25 @@ def outcome_in_words(outcome: str | None) -> str:
     if kind == "trouble":
         return _("No answer yet")
     if kind == "ignored":
-        return _("Moves no money (%(reason)s)") % {"reason": reason.replace("_", " ")}
+        fallback = _("Moves no money (%(reason)s)") % {"reason": reason.replace("_", " ")}
+        return str(_IGNORED.get(reason, fallback))
     return outcome or ""
+
+
+_FOOTINGS: Final = {
+    "payments_count": gettext_lazy("number of payments"),
+    "payments": gettext_lazy("payments"),
+    "refunds_count": gettext_lazy("number of refunds"),
+    "refunds": gettext_lazy("refunds"),
+    "rows_count": gettext_lazy("number of rows"),
+    "settled": gettext_lazy("amounts to be settled"),
+    "fees": gettext_lazy("fees"),
+    "orders": gettext_lazy("order amounts"),
+    "refunds_asked": gettext_lazy("refunds as asked for"),
+    "net": gettext_lazy("net of fees"),
+}
+
+
+def footing_in_words(what: str) -> str:
+    """A sum that a settlement file states."""
+    return str(_FOOTINGS.get(what, what))

@@ -17,10 +17,9 @@ effects are kept once, so every order of arrival ends in the same sum.
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -214,7 +213,7 @@ def _payment(notice: Fields, *, counts_captures: bool) -> list[Notice] | Ignored
     if notice.values.get("notifyType") == "PAYMENT_PENDING":
         return Ignored("not_paid_yet")
     if not _succeeded(notice):
-        return Ignored("payment_failed")
+        return Ignored("did_not_succeed")
     wallet = notice.hint("paymentMethodType", longest=40)
     if counts_captures and wallet == "CARD":
         return Ignored("not_captured_yet")
@@ -288,7 +287,7 @@ def _named_in_metadata(notice: Fields) -> str:
 def _dispute(notice: Fields, request: Inbound) -> list[Notice] | Ignored:
     kind = notice.text("disputeNotificationType")
     if notice.values.get("disputeType") in _INQUIRIES:
-        return Ignored("dispute_inquiry")
+        return Ignored("dispute_without_money")
     if kind in _FROZEN_OR_TAKEN:
         return [_taken(notice, request, "disputeAmount")]
     judged = notice.text_or_blank("disputeJudgedResult") if kind == "DISPUTE_JUDGED" else ""
@@ -297,7 +296,7 @@ def _dispute(notice: Fields, request: Inbound) -> list[Notice] | Ignored:
     if judged == "ACCEPT_BY_CUSTOMER" or kind == "DISPUTE_CANCELLED":
         taken = _taken(notice, request, _first(notice, "disputeAmount", "disputeJudgedAmount"))
         return [taken, _returned(taken, taken.amount, notice, request)]
-    return Ignored("dispute_news")
+    return Ignored("dispute_without_money")
 
 
 def _lost(notice: Fields, request: Inbound) -> list[Notice]:
@@ -359,9 +358,8 @@ def _amount(notice: Fields, name: str) -> Money:
 
 def _settled(notice: Fields) -> Money | None:
     """What Antom pays out in another currency, where the rate was fixed with the payment."""
-    if not notice.has("grossSettlementAmount"):
-        return None
-    return _amount(notice, "grossSettlementAmount")
+    name = "grossSettlementAmount"
+    return _amount(notice, name) if notice.has(name) else None
 
 
 def _clues(notice: Fields, wallet: str) -> tuple[Clue, ...]:
@@ -370,11 +368,8 @@ def _clues(notice: Fields, wallet: str) -> tuple[Clue, ...]:
 
 
 def _payer_country(notice: Fields, wallet: str) -> str:
-    if wallet in _COUNTRIES:
-        return _COUNTRIES[wallet]
-    told: Mapping[str, Any] = notice.inner("paymentResultInfo").values
-    country = str(told.get("issuingCountry", ""))
-    return country if _COUNTRY.fullmatch(country) else ""
+    country = notice.inner("paymentResultInfo").hint("issuingCountry")
+    return _COUNTRIES.get(wallet) or (country if _COUNTRY.fullmatch(country) else "")
 
 
 PROVIDER = Provider(

@@ -122,7 +122,7 @@ def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
         if code in _CODE_ISSUED:
             return Ignored("code_issued")
         if code != "1":
-            return Ignored("payment_failed" if code else "unused_event")
+            return Ignored("did_not_succeed" if code else "unused_event")
         if form.values.get("simulatepaid") != "0":
             return Ignored("simulated" if form.has("simulatepaid") else "unused_event")
         return [_period(form) if form.has("periodtype") else _payment(form)]

@@ -111,7 +111,7 @@ def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     try:
         status, result = _opened(request, keys)
         if status != "SUCCESS":
-            return Ignored("payment_failed")
+            return Ignored("did_not_succeed")
         if not result.has("PayTime"):
             return Ignored(_CODE_ONLY)
         if str(result.values.get("TradeType", "")) == _PICKED_UP_UNPAID:

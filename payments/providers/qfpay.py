@@ -146,7 +146,7 @@ def _delivery_key(notice: Fields, body: bytes) -> str:
 
 def _payment(notice: Fields) -> list[Notice] | Ignored:
     if _word_or_blank(notice, "respcd") != _SUCCESS or _word_or_blank(notice, "status") != "1":
-        return Ignored("payment_failed")
+        return Ignored("did_not_succeed")
     if _word_or_blank(notice, "cancel") in _TAKEN_BACK_AT_ONCE:
         return Ignored("cancelled")
     ref = notice.word("syssn")

@@ -3,21 +3,17 @@
 import hashlib
 import json
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from kit.money import Money
 from kit.signatures import UnusableSecret
 from payments.providers import ecpay
 from payments.providers.base import (
-    Ignored,
     Inbound,
     Keys,
-    Kind,
     MalformedPayload,
     Notice,
     Outcome,
@@ -146,82 +142,6 @@ def test_a_result_for_another_shop_is_refused(merchant_id: str, reason: Reason |
     keys = Keys((SECRET,), {"merchant_id": merchant_id})
 
     assert reason_of(post(form("payment")), keys) == reason
-
-
-def test_a_payment_is_read_in_whole_dollars_of_taiwan() -> None:
-    assert read("payment") == Notice(
-        kind=Kind.PAYMENT,
-        payment_ref="2611211922100042",
-        effect_ref="2611211922100042",
-        amount=Money(Decimal("1280.00"), "TWD"),
-        occurred_at=datetime(2026, 11, 21, 11, 23, 46, tzinfo=UTC),
-        order_ref="Shop3001",
-        member_code="M4K7Q2Z9P",
-        store_code="central",
-        method="card",
-    )
-
-
-def test_each_period_of_a_recurring_order_is_a_payment_of_its_own() -> None:
-    second = read("period")
-    third = read("period", Gwsr="12900099", ProcessDate="2026/12/21 08:00:10")
-
-    assert (second.payment_ref, third.payment_ref) == ("12900042", "12900099")
-    assert (second.order_ref, second.member_code) == ("Shop3003", "M4K7Q2Z9P")
-    assert second.amount == Money(Decimal("199.00"), "TWD")
-    assert key_of(post(form("period"))) == ("3000042:shop3003::1:0:12900042:2026/11/21 08:00:12")
-    assert key_of(post(form("period", Gwsr="12900099"))) != key_of(post(form("period")))
-
-
-@pytest.mark.parametrize(
-    ("given", "method"),
-    [
-        ("Credit_CreditCard", "card"),
-        ("ATM_TAISHIN", "atm"),
-        ("CVS_CVS", "cvs"),
-        ("BARCODE_BARCODE", "barcode"),
-        ("ApplePay", "apple_pay"),
-        ("TWQR_OPAY", "twqr"),
-        ("", ""),
-    ],
-)
-def test_the_method_is_named_without_its_bank(given: str, method: str) -> None:
-    assert read("payment", PaymentType=given).method == method
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "reason"),
-    [
-        ("code_issued", {}, "code_issued"),
-        ("code_issued", {"RtnCode": "2", "PaymentType": "ATM_TAISHIN"}, "code_issued"),
-        ("payment", {"SimulatePaid": "1"}, "simulated"),
-        ("payment", {"SimulatePaid": None}, "unused_event"),
-        ("payment", {"SimulatePaid": ""}, "unused_event"),
-        ("payment", {"RtnCode": "10100058"}, "payment_failed"),
-        ("payment", {"RtnCode": "01"}, "payment_failed"),
-        ("payment", {"RtnCode": None}, "unused_event"),
-        ("period", {"SimulatePaid": "1"}, "simulated"),
-        ("period", {"RtnCode": "10100058"}, "payment_failed"),
-    ],
-)
-def test_codes_failures_and_simulations_move_no_money(
-    name: str, changes: dict[str, str | None], reason: str
-) -> None:
-    request = post(form(name, **changes))
-
-    assert reason_of(request) is None
-    assert ecpay.read(request, KEYS) == Ignored(reason)
-
-
-def test_a_simulated_or_failed_result_does_not_stand_in_the_way_of_the_real_one() -> None:
-    changes: list[dict[str, str]] = [
-        {},
-        {"SimulatePaid": "1"},
-        {"RtnCode": "10100058"},
-        {"RtnCode": "2"},
-    ]
-
-    assert len({key_of(post(form("payment", **change))) for change in changes}) == 4
 
 
 def test_a_form_respelled_by_the_payer_is_the_same_payment() -> None:

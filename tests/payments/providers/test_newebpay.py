@@ -158,7 +158,7 @@ def test_what_is_not_signed_is_not_read() -> None:
     request = signed(failed, Status="SUCCESS", MerchantID="MS999999999", Amt="9999")
 
     assert key_of(request) == key_of(signed(failed, Status="MPG03009"))
-    assert newebpay.read(request, KEYS) == Ignored("payment_failed")
+    assert newebpay.read(request, KEYS) == Ignored("did_not_succeed")
 
 
 def test_a_payment_is_read_in_whole_dollars_of_taiwan() -> None:
@@ -210,8 +210,8 @@ def test_a_code_is_no_payment_and_does_not_stand_in_its_way() -> None:
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        (payload("failure"), "payment_failed"),
-        ({"Status": "MPG02004", "Message": "", "Result": []}, "payment_failed"),
+        (payload("failure"), "did_not_succeed"),
+        ({"Status": "MPG02004", "Message": "", "Result": []}, "did_not_succeed"),
         (payload("payment", PaymentType="CVS", PayTime=None), "code_issued"),
         (payload("payment", PaymentType="CVSCOM", TradeType=3), "picked_up_unpaid"),
         (payload("payment", PaymentType="CVSCOM", TradeType="3"), "picked_up_unpaid"),

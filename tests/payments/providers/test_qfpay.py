@@ -217,10 +217,10 @@ def test_minor_units_follow_iso() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "reason"),
     [
-        ("payment", {"respcd": "1143"}, "payment_failed"),
-        ("payment", {"respcd": None}, "payment_failed"),
-        ("payment", {"status": "0"}, "payment_failed"),
-        ("payment", {"status": None}, "payment_failed"),
+        ("payment", {"respcd": "1143"}, "did_not_succeed"),
+        ("payment", {"respcd": None}, "did_not_succeed"),
+        ("payment", {"status": "0"}, "did_not_succeed"),
+        ("payment", {"status": None}, "did_not_succeed"),
         ("payment", {"cancel": "1"}, "cancelled"),
         ("payment", {"cancel": "2"}, "cancelled"),
         ("payment", {"notify_type": "login"}, "unused_event"),
