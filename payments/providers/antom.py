@@ -6,13 +6,12 @@ notifyRefund, notifyDispute; usage rules of the Amount object, which follow ISO 
 The signature covers the path and query of our URL, so it is checked against the one that was
 registered, not against what a proxy made of it.
 
-A refund notice names the refund and no payment. The merchant can let it: whatever stands in
-`metadata` of the refund request comes back in the notice, so `{"payment_id": "<paymentId>"}` there
-is understood. Without it staff book the refund.
+A refund notice names no payment, but gives back what the merchant wrote into `metadata` of the
+refund request: `{"payment_id": "<paymentId>"}` is understood. Without it staff book the refund.
 
-A dispute freezes the money at once, so it counts as taken back when it is opened, and as returned
-when it is judged for the merchant or cancelled. Each of those notices tells both effects: equal
-effects are kept once, so every order of arrival ends in the same sum.
+A dispute freezes the money at once: it counts as taken back when it is opened, and as returned
+when it is judged for the merchant or cancelled. Those notices tell both effects; equal effects
+are kept once, so every order of arrival ends in the same sum.
 """
 
 import hashlib
@@ -77,18 +76,14 @@ _FROZEN_OR_TAKEN: Final = ("DISPUTE_CREATED", "DISPUTE_ACCEPTED", "RDR_RESOLVED"
 # Questions about a payment; no money moves, whatever is answered.
 _INQUIRIES: Final = ("RETRIEVAL_REQUEST", "COMPLIANCE_REQUEST")
 
-_ACCEPTED: Final = Reply(
-    200,
-    b'{"result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"}}',
-    "application/json",
-)
+_ANSWER: Final = b'{"result":{"resultCode":"%s","resultStatus":"%s","resultMessage":"%s"}}'
+_TAKEN: Final = Reply(200, _ANSWER % (b"SUCCESS", b"S", b"success"), "application/json")
 _REPLIES: Final = {
-    Outcome.ACCEPTED: _ACCEPTED,
-    Outcome.DUPLICATE: _ACCEPTED,
+    Outcome.ACCEPTED: _TAKEN,
+    Outcome.DUPLICATE: _TAKEN,
     Outcome.REFUSED: Reply(
         400,
-        b'{"result":{"resultCode":"INVALID_SIGNATURE","resultStatus":"F",'
-        b'"resultMessage":"The signature was not accepted."}}',
+        _ANSWER % (b"INVALID_SIGNATURE", b"F", b"The signature was not accepted."),
         "application/json",
     ),
 }
@@ -139,15 +134,14 @@ def check_secret(secret: str) -> None:
         raise UnusableSecret(
             _(
                 "This is not Antom's public key: paste the one that the Antom Dashboard shows as "
-                "Antom's or Alipay's own, not the key of your application and never a private key."
+                "Antom's own, not your application's and never a private key."
             )
         )
 
 
 def _signature_problem(request: Inbound, keys: Keys) -> Rejected | None:
-    header, client, time = (
-        request.headers.get(name, "") for name in ("signature", "client-id", "request-time")
-    )
+    names = ("signature", "client-id", "request-time")
+    header, client, time = (request.headers.get(name, "") for name in names)
     if not (header and client and time):
         return Rejected(Reason.MISSING_SIGNATURE)
     found = _SIGNATURE.fullmatch(header)
@@ -156,7 +150,7 @@ def _signature_problem(request: Inbound, keys: Keys) -> Rejected | None:
     algorithm, version, signature = found.groups()
     if algorithm != "RSA256":
         return Rejected(Reason.WEAK_SIGNATURE, "algorithm")
-    content = f"{request.method} {_path(request, keys)}\n{client}.{time}.".encode()
+    content = f"{request.method} {_path(keys)}\n{client}.{time}.".encode()
     return _key_problem(_decoded(signature), content + request.body, version, keys)
 
 
@@ -174,8 +168,8 @@ def _key_problem(
     return Rejected(Reason.BAD_SIGNATURE)
 
 
-def _path(request: Inbound, keys: Keys) -> str:
-    parts = urlsplit(keys.url or request.url)
+def _path(keys: Keys) -> str:
+    parts = urlsplit(keys.url)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
@@ -196,11 +190,8 @@ def _key(secret: str) -> tuple[str, RSAPublicKey] | None:
 
 def _delivery_key(notice: Fields, body: bytes) -> str:
     """Antom numbers no notice: the effect that it tells of, and what became of it."""
-    subject = next(
-        (name for name in ("disputeId", "refundId", "captureId", "paymentId") if notice.has(name)),
-        None,
-    )
-    if subject is None:
+    subject = _first(notice, "disputeId", "refundId", "captureId", "paymentId")
+    if not notice.has(subject):
         return "sha256:" + hashlib.sha256(body).hexdigest()
     names = ("notifyType", "refundStatus", "disputeNotificationType", "disputeJudgedResult")
     told = [notice.text_or_blank(name, longest=40) for name in names]
