@@ -103,15 +103,14 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     try:
         post = Fields(json_object(request.body))
         items = _items(post)
-        signed = [_signed_text(item) for item in items]
+        problem = _signature_problem(request, items, keys) or _basic_problem(request, keys)
+        if problem is not None:
+            return problem
+        if items and not _is_ours(post, items, keys):
+            return Rejected(Reason.OTHER_MERCHANT, "live or merchantAccountCode")
+        return Verified(delivery_key=_delivery_key(items, request.body))
     except Unreadable as unreadable:
         return Rejected(Reason.MALFORMED, str(unreadable))
-    problem = _signature_problem(request, items, signed, keys) or _basic_problem(request, keys)
-    if problem is not None:
-        return problem
-    if items and not _is_ours(post, items, keys):
-        return Rejected(Reason.OTHER_MERCHANT, "live or merchantAccountCode")
-    return Verified(delivery_key=_delivery_key(items, request.body))
 
 
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
@@ -198,14 +197,13 @@ def _flag(fields: Fields, name: str) -> str:
     return _raw(fields, name)
 
 
-def _signature_problem(
-    request: Inbound, items: Sequence[Fields], signed: Sequence[bytes], keys: Keys
-) -> Rejected | None:
+def _signature_problem(request: Inbound, items: Sequence[Fields], keys: Keys) -> Rejected | None:
     """One forged item spoils the post, wherever it stands."""
     if items:
+        signed = [_signed_text(item) for item in items]
         given = [item.inner("additionalData").values.get("hmacSignature") for item in items]
     else:
-        given, signed = [request.headers.get("hmacsignature")], [request.body]
+        signed, given = [request.body], [request.headers.get("hmacsignature")]
     if not all(isinstance(signature, str) and signature for signature in given):
         return Rejected(Reason.MISSING_SIGNATURE)
     usable = list(_hmac_keys(keys))

@@ -175,7 +175,9 @@ def signature(key: str, target: str, headers: Mapping[str, str], names: list[str
     if decoded is None or any(name.lower() not in values for name in names):
         return None
     text = "\n".join(f"{name.lower()}: {values[name.lower()]}" for name in names)
-    return base64.b64encode(hmac.digest(decoded, text.encode(), "sha256")).decode()
+    return base64.b64encode(
+        hmac.digest(decoded, text.encode("utf-8", "backslashreplace"), "sha256")
+    ).decode()
 
 
 def _signature_problem(request: Inbound, given: str, keys: Keys, now: datetime) -> Rejected | None:

@@ -300,7 +300,12 @@ def test_a_signature_over_the_whole_does_not_vouch_for_unsigned_items() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"notificationItems": [{}]}', b'{"notificationItems": "x"}']
+    "body",
+    [
+        *(b"", b"{", b"[]", b'{"notificationItems": [{}]}', b'{"notificationItems": "x"}'),
+        b'{"notificationItems": [{"NotificationRequestItem": {"additionalData": "x"}}]}',
+        b'{"notificationItems": [{"NotificationRequestItem": {"amount": [1]}}]}',
+    ],
 )
 def test_a_body_that_is_no_notification_is_malformed(body: bytes) -> None:
     assert reason_of(Inbound("POST", "/", {}, body)) == Reason.MALFORMED
