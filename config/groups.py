@@ -22,6 +22,7 @@ _VERBS: Final = {
     "replay",
     "export",
     "adjust",
+    "agree",
 }
 
 # Group → what it may do: "<app>.<verb>_<model>", several verbs at once before the underscore.
@@ -56,10 +57,15 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "loyalty.redeem coupon",
     ),
     gettext_noop("Finance"): (
-        f"payments.{_LOOK} account callback conflict rejection transaction product category",
+        f"payments.{_LOOK} account callback conflict query rejection transaction product",
+        f"payments.{_LOOK} category",
         "payments.view add rate",
         "payments.replay callback",
         "payments.link transaction",
+        "payments.view add settlement",
+        "payments.view settlementrow proposal alarm disclosure",
+        "payments.agree proposal",
+        "payments.see alarm",
         f"loyalty.{_LOOK} award transfer coupon coupontype tier tierchange rule standing",
         f"members.{_LOOK} member event region store programme",
         "members.export rows",

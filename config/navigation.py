@@ -79,6 +79,19 @@ def _quick(title: Promise | str, asked: str) -> Item:
 
 TRANSACTIONS = "admin:payments_transaction_changelist"
 _QUICK = {"waiting", "kind__exact"}
+CALLBACKS = "admin:payments_callback_changelist"
+
+
+def _state(title: Promise | str, work: str) -> Item:
+    """A tab above the callbacks: one of their states."""
+    asked = f"?work={work}" if work else ""
+    return {
+        "title": title,
+        "link": lambda _request: f"{reverse_lazy(CALLBACKS)}{asked}",
+        "active": lambda request: request.GET.get("work", "") == work,
+    }
+
+
 TABS: list[Item] = [
     {
         "models": ["payments.transaction"],
@@ -88,7 +101,16 @@ TABS: list[Item] = [
             _quick(_("Waiting for a rate"), "waiting=rate"),
             _quick(_("Refunds"), "kind__exact=refund"),
         ],
-    }
+    },
+    {
+        "models": ["payments.callback"],
+        "items": [
+            _state(_("All"), ""),
+            _state(_("On their way"), "due"),
+            _state(_("Waiting"), "parked"),
+            _state(_("Dead letter"), "dead"),
+        ],
+    },
 ]
 
 SIDEBAR: dict[str, object] = {
@@ -127,6 +149,22 @@ SIDEBAR: dict[str, object] = {
             _list(_("Callbacks"), "call_received", "payments_callback"),
             _list(_("Refused posts"), "block", "payments_rejection"),
             _list(_("Conflicts"), "call_split", "payments_conflict"),
+            {
+                "title": _("Account health"),
+                "icon": "monitor_heart",
+                "link": reverse_lazy("admin:account-health"),
+                "permission": may("payments.view_callback"),
+            },
+            {
+                **_list(_("Silence alarms"), "notifications_active", "payments_alarm"),
+                "badge": "config.badges.alarm_badge",
+            },
+            _list(_("Settlement files"), "fact_check", "payments_settlement"),
+            {
+                **_list(_("Proposals to book"), "approval", "payments_proposal"),
+                "badge": "config.badges.proposal_badge",
+            },
+            _list(_("Queries"), "contact_support", "payments_query"),
             _list(_("Exchange rates"), "currency_exchange", "payments_rate"),
         ),
         _group(
@@ -159,6 +197,7 @@ SIDEBAR: dict[str, object] = {
             _list(_("Groups"), "groups", "auth_group"),
             _list(_("Scopes of staff"), "shield_person", "members_staffscope"),
             _list(_("Timed jobs"), "schedule", "django_celery_beat_periodictask"),
+            _list(_("Disclosures"), "visibility", "payments_disclosure"),
             _list(_("Failed sign-ins"), "lock_person", "axes_accessfailurelog"),
         ),
     ],

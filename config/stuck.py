@@ -21,6 +21,7 @@ from campaigns.models import Message
 from campaigns.services.deliver import DOUBT
 from campaigns.wording import WAITS
 from kit.work import IS_PARKED, REPAIR, Work, release
+from payments.models import Query
 from payments.wording import waiting_in_words
 
 RETRY: Final = "payments.replay_callback"
@@ -87,7 +88,7 @@ def groups_of(model: type[Work], request: HttpRequest) -> Iterable[Group]:
     merged: dict[tuple[str, str], dict[str, Any]] = {}
     for found in kinds[:200]:
         # Each payment waited for is a reason of its own; together they are one.
-        key = (found["what"], found["detail"] if found["what"] == "rate" else "")
+        key = (found["what"], found["detail"] if found["what"] in {"rate", "platform"} else "")
         known = merged.setdefault(key, {**found, "rows": 0})
         known["rows"] += found["rows"]
     for (what, detail), found in merged.items():
@@ -134,6 +135,8 @@ def _remedy(
     if what == "member" and request.user.has_perm("payments.link_transaction"):
         url = reverse("admin:payments_transaction_changelist")
         return _("Link them to members"), f"{url}?waiting=member"
+    if what == "platform" and request.user.has_perm(RETRY):
+        return _("Ask the platform again"), _list_url(Query, what)
     if what == DOUBT and request.user.has_perm("campaigns.run_campaign"):
         return _("Confirm or send again"), _list_url(Message, what)
     return None

@@ -116,7 +116,8 @@ def waiting_in_words(waiting_for: str) -> str:
     if kind == "rate":
         return _waits_for_rate(rest)
     if kind == "platform":
-        return str(dict[str, object](_TROUBLES).get(rest, waiting_for))
+        troubles = {code.value: words for code, words in _TROUBLES.items()}
+        return str(troubles.get(rest, waiting_for))
     if kind == "payment":
         reference = rest.partition(":")[2]
         return _("Waits for its payment %(reference)s.") % {"reference": reference}

@@ -1,5 +1,25 @@
 """The admin of money in. Importing a module registers its classes."""
 
-from payments.admin import accounts, callbacks, catalogue, rates
+from payments.admin import (
+    accounts,
+    alarms,
+    callbacks,
+    catalogue,
+    disclosures,
+    queries,
+    rates,
+    settlement_rows,
+    settlements,
+)
 
-__all__ = ["accounts", "callbacks", "catalogue", "rates"]
+__all__ = [
+    "accounts",
+    "alarms",
+    "callbacks",
+    "catalogue",
+    "disclosures",
+    "queries",
+    "rates",
+    "settlement_rows",
+    "settlements",
+]
