@@ -1,11 +1,9 @@
 """Whatever comes in, a provider answers: no exception, and no forgery taken for genuine."""
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -27,6 +25,7 @@ from payments.providers.base import (
     Verified,
 )
 from tests.payments.providers.example import Correction, Example, Sale, all_examples
+from tests.payments.providers.mutation import places_in
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PLAYED = all_examples()
@@ -227,18 +226,6 @@ def with_one_value_changed(body: bytes, data: st.DataObject) -> bytes:
     inner, name = data.draw(st.sampled_from(list(places_in(event))))
     inner[name] = data.draw(ANYTHING)
     return json.dumps(event).encode()
-
-
-def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every object or list in `value` with every key or index in it."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield value, name
-            yield from places_in(inner)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield value, number
-            yield from places_in(inner)
 
 
 @every_hinting_example
