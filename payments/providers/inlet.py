@@ -142,7 +142,9 @@ def _expected(request: Inbound, recipe: Recipe, secret: str) -> str:
 
 
 def _signed_content(request: Inbound, recipe: Recipe) -> bytes:
-    stamp = request.headers.get(recipe.stamp_header.strip().lower(), "").encode()
+    stamp = request.headers.get(recipe.stamp_header.strip().lower(), "").encode(
+        "utf-8", "backslashreplace"
+    )
     match recipe.scheme:
         case "dotted":
             return stamp + b"." + request.body
