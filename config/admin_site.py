@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from config.account_health import account_health_view
 from config.search import search
 from config.stuck import stuck_view
 
@@ -21,7 +22,10 @@ MOST_RESULTS = 100
 
 class RegularsAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
-        return [path("stuck/", self.admin_view(stuck_view), name="stuck")]
+        return [
+            path("health/", self.admin_view(account_health_view), name="account-health"),
+            path("stuck/", self.admin_view(stuck_view), name="stuck"),
+        ]
 
     def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """As Unfold's, but nothing is kept: a narrowed scope counts at once, names go nowhere."""

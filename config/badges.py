@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 from django.core.cache import cache
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.formats import number_format
 
 from config.stuck import CACHED_SECONDS, stuck_count
-from payments.models import Transaction
+from payments.models import Alarm, Proposal, Transaction
 from payments.services.booking import unmatched
 
 MOST_SHOWN = 999
@@ -22,6 +23,26 @@ def unmatched_badge(request: HttpRequest) -> str:
     if kept is None:
         desk = admin.site._registry[Transaction]
         rows = desk.get_queryset(request).filter(unmatched())
+        kept = rows[: MOST_SHOWN + 1].count() if desk.has_view_permission(request) else 0
+        cache.set(key, kept, CACHED_SECONDS)
+    return shown(kept)
+
+
+def alarm_badge(request: HttpRequest) -> str:
+    return _kept(request, Alarm, closed_at=None, seen_at=None)
+
+
+def proposal_badge(request: HttpRequest) -> str:
+    return _kept(request, Proposal, decided_at=None)
+
+
+def _kept(request: HttpRequest, model: type[Model], **asked: object) -> str:
+    """Rows of `model` that somebody should look at, within the scope of who asks."""
+    key = f"badge:{model._meta.model_name}:{request.user.pk}"
+    kept: int | None = cache.get(key)
+    if kept is None:
+        desk = admin.site._registry[model]
+        rows = desk.get_queryset(request).select_related(None).filter(**asked)
         kept = rows[: MOST_SHOWN + 1].count() if desk.has_view_permission(request) else 0
         cache.set(key, kept, CACHED_SECONDS)
     return shown(kept)

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kit.admin import (
     BaseAdmin,
+    BaseTabular,
     FactAdmin,
     PeriodFilter,
     RelatedFilter,
@@ -28,8 +29,10 @@ from members import admin_keys  # noqa: F401 - it registers the admin of keys.
 from members.admin_forms import ConsentDialog, EnrolForm
 from members.links import page_url
 from members.models import (
+    Closure,
     Consent,
     Member,
+    OpeningHours,
     Programme,
     Region,
     StaffScope,
@@ -179,6 +182,16 @@ class RegionAdmin(BaseAdmin):
         return super().get_queryset(request).distinct()
 
 
+class OpeningHoursInline(BaseTabular):
+    model = OpeningHours
+    fields = ["weekday", "opens_at", "closes_at"]
+
+
+class ClosureInline(BaseTabular):
+    model = Closure
+    fields = ["starts_on", "ends_on"]
+
+
 @admin.register(Store)
 class StoreAdmin(BaseAdmin):
     scope = Scoping(store="pk", region="region")
@@ -186,6 +199,7 @@ class StoreAdmin(BaseAdmin):
     list_filter = [("region", RelatedFilter), "is_open"]
     search_fields = ["code", "name", "name_zh_hant", "name_zh_hans"]
     fields = ["code", "name", "name_zh_hant", "name_zh_hans", "region", "is_open"]
+    inlines = [OpeningHoursInline, ClosureInline]
 
 
 @admin.register(Programme)
@@ -200,6 +214,7 @@ class ProgrammeAdmin(BaseAdmin):
             "fields": ["currency", "points_valid_months", "downgrade", "tier_kept_days"]
         }),
         (gettext_lazy("Messages"), {"fields": ["sender_address"]}),
+        (gettext_lazy("Personal data"), {"fields": ["bodies_kept_months"]}),
     ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -10,7 +10,15 @@ from django.utils.translation import gettext as _
 
 _APPS: Final = ["members", "payments", "loyalty", "campaigns", "auth", "django_celery_beat"]
 # Counters and copies behind the scenes: no page asks for a right to them.
-_UNSEEN: Final = ["apicall", "callbackbody", "campaignday", "capuse", "rejectioncount"]
+_UNSEEN: Final = [
+    "accounthour",
+    "apicall",
+    "callbackbody",
+    "campaignday",
+    "capuse",
+    "rejectioncount",
+    "statementmapping",
+]
 
 
 class RightsField(forms.ModelMultipleChoiceField[Permission]):

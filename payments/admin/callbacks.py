@@ -1,59 +1,29 @@
 """What platforms sent: callbacks, conflicts and refused posts, in words and masked."""
 
-import json
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, Final
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import DropdownFilter
 
-from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, is_masked, once
-from kit.crypto import CannotDecrypt
-from kit.masking import mask_payload, mask_text
+from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, once
 from kit.scope import Scoping
-from kit.work import IS_DUE, IS_PARKED
-from payments.models import Callback, CallbackBody, Conflict, Rejection
-from payments.providers.base import Inbound, Reason
-from payments.services.bodies import unseal
+from kit.work import IS_DUE, IS_PARKED, REPAIR
+from payments.admin.payloads import Unmasking, shown_payload
+from payments.models import Account, Callback, CallbackBody, Conflict, Disclosure, Rejection
+from payments.providers.base import Reason
 from payments.services.replay import replay_callbacks, replay_rejections
+from payments.services.translate import CONFLICT
 from payments.wording import outcome_in_words, refusal_in_words, state_in_words
 
 REPLAY = "payments.replay_callback"
-
-
-def readable_body(inbound: Inbound) -> Any:
-    """JSON and forms as trees, anything else as text."""
-    text = inbound.body.decode("utf-8", "replace")
-    try:
-        return json.loads(text)
-    except ValueError:
-        pairs = parse_qsl(text, keep_blank_values=True)
-        return dict(pairs) if len(pairs) > 1 else text
-
-
-def shown_payload(sealed: Any, *, is_masked: bool) -> str:
-    """The post as staff may read it, or why it cannot be read."""
-    if sealed is None:
-        return _("The content was not kept.")
-    try:
-        inbound = unseal(sealed)
-    except CannotDecrypt:
-        return _("The key that this content was sealed with is missing.")
-    body = readable_body(inbound)
-    if is_masked:
-        body = mask_text(body) if isinstance(body, str) else mask_payload(body)
-    shown = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
-    return render_to_string(
-        "admin/payments/payload.html",
-        {"method": inbound.method, "body": shown[:20_000], "is_masked": is_masked},
-    )
+# Nothing but a person brings these on.
+DEAD: Final = (REPAIR, CONFLICT)
 
 
 def _body_of(callback: Callback) -> CallbackBody | None:
@@ -63,13 +33,18 @@ def _body_of(callback: Callback) -> CallbackBody | None:
 
 
 class WorkFilter(DropdownFilter):  # type: ignore[misc]
-    """Done, due, or parked."""
+    """Done, due, parked, or parked until somebody mends it."""
 
     title = gettext_lazy("state")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("done", _("done")), ("due", _("due")), ("parked", _("waiting"))]
+        return [
+            ("done", _("done")),
+            ("due", _("due")),
+            ("parked", _("waiting")),
+            ("dead", _("dead letter")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "done":
@@ -78,11 +53,13 @@ class WorkFilter(DropdownFilter):  # type: ignore[misc]
             return queryset.filter(IS_DUE)
         if self.value() == "parked":
             return queryset.filter(IS_PARKED)
+        if self.value() == "dead":
+            return queryset.filter(IS_PARKED, waiting_for__in=DEAD)
         return queryset
 
 
 @admin.register(Callback)
-class CallbackAdmin(FactAdmin):
+class CallbackAdmin(Unmasking, FactAdmin):
     scope = Scoping(store="account__store", region="account__store__region")
     list_display = ["received_at", "account", "delivery_key", "shown_outcome", "shown_state"]
     list_select_related = ["account"]
@@ -95,7 +72,8 @@ class CallbackAdmin(FactAdmin):
     search_help_text = gettext_lazy("The whole delivery key")
     ordering = ["-received_at"]
     actions = ["replay"]
-    actions_detail = ["replay_one"]
+    actions_detail = ["replay_one", "unmask"]
+    subject = Disclosure.Subject.CALLBACK
     fields = [
         "account",
         "delivery_key",
@@ -115,13 +93,22 @@ class CallbackAdmin(FactAdmin):
 
     @action(description=gettext_lazy("Replay the selected callbacks"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Callback]) -> None:
-        count = replay_callbacks(queryset, now=timezone.now())
+        count, gone = replay_callbacks(queryset, now=timezone.now())
         words = ngettext(
             "%(count)d callback will be read again.",
             "%(count)d callbacks will be read again.",
             count,
         )
         self.say(request, words % {"count": count})
+        if gone:
+            words = ngettext(
+                "%(count)d cannot be: its content was deleted, for it is older than content is"
+                " kept.",
+                "%(count)d cannot be: their content was deleted, for they are older than content"
+                " is kept.",
+                gone,
+            )
+            self.say(request, words % {"count": gone}, level=messages.WARNING)
 
     @action(description=gettext_lazy("Replay"), icon="replay", permissions=["replay"])
     def replay_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -142,18 +129,26 @@ class CallbackAdmin(FactAdmin):
 
     @display(description=gettext_lazy("content"))
     def payload(self, callback: Callback) -> str:
-        body = once(callback, "body", lambda: _body_of(callback))
-        return shown_payload(body.sealed if body else None, is_masked=is_masked(callback))
+        return shown_payload(self.sealed_of(callback), received_at=callback.received_at)
+
+    def sealed_of(self, row: Callback) -> Any:
+        body = once(row, "body", lambda: _body_of(row))
+        return body.sealed if body else None
+
+    def account_of(self, row: Callback) -> Account:
+        return row.account
 
 
 @admin.register(Conflict)
-class ConflictAdmin(FactAdmin):
+class ConflictAdmin(Unmasking, FactAdmin):
     scope = Scoping(store="callback__account__store", region="callback__account__store__region")
     list_display = ["received_at", "account", "callback"]
     list_select_related = ["callback__account"]
     list_filter = [("received_at", PeriodFilter)]
     search_fields = ["=callback__delivery_key"]
     ordering = ["-id"]
+    actions_detail = ["unmask"]
+    subject = Disclosure.Subject.CONFLICT
     fields = ["callback", "received_at", "payload"]
     readonly_fields = ["payload"]
 
@@ -163,7 +158,10 @@ class ConflictAdmin(FactAdmin):
 
     @display(description=gettext_lazy("content"))
     def payload(self, conflict: Conflict) -> str:
-        return shown_payload(conflict.sealed, is_masked=is_masked(conflict))
+        return shown_payload(conflict.sealed, received_at=conflict.received_at)
+
+    def account_of(self, row: Conflict) -> Account:
+        return row.callback.account
 
 
 class RefusalFilter(DropdownFilter):  # type: ignore[misc]
@@ -178,7 +176,7 @@ class RefusalFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Rejection)
-class RejectionAdmin(FactAdmin):
+class RejectionAdmin(Unmasking, FactAdmin):
     scope = Scoping(store="account__store", region="account__store__region")
     list_display = ["received_at", "account", "shown_reason", "detail"]
     list_select_related = ["account"]
@@ -186,6 +184,8 @@ class RejectionAdmin(FactAdmin):
     search_fields = ["detail"]
     ordering = ["-received_at"]
     actions = ["replay"]
+    actions_detail = ["unmask"]
+    subject = Disclosure.Subject.REJECTION
     fields = ["account", "received_at", "shown_reason", "detail", "payload"]
     readonly_fields = ["shown_reason", "payload"]
 
@@ -210,4 +210,7 @@ class RejectionAdmin(FactAdmin):
 
     @display(description=gettext_lazy("content"))
     def payload(self, rejection: Rejection) -> str:
-        return shown_payload(rejection.sealed, is_masked=is_masked(rejection))
+        return shown_payload(rejection.sealed, received_at=rejection.received_at)
+
+    def account_of(self, row: Rejection) -> Account:
+        return row.account

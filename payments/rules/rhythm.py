@@ -8,9 +8,9 @@ quieter than that in its own past, without an alarm, has a higher bar.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -27,8 +27,6 @@ _MARGIN: Final = 1.5
 _SHORTEST: Final = timedelta(minutes=20)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-
-IsOpen = Callable[[datetime], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,9 @@ class Calendar:
     closed: tuple[tuple[date, date], ...] = ()
 
     def is_open(self, instant: datetime) -> bool:
-        local = instant.astimezone(self.zone)
+        return self.is_open_by_clock(instant.astimezone(self.zone))
+
+    def is_open_by_clock(self, local: datetime) -> bool:
         if not self.openings:
             return not self._is_closed(local.date())
         today, yesterday = local.date(), local.date() - _DAY
@@ -121,7 +121,7 @@ def may_be_silent(
     before = now - _SHORTEST
     if last_at > before or not (calendar.is_open(now) and calendar.is_open(before)):
         return False
-    hour = now.replace(minute=0, second=0, microsecond=0)
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     # An hour to either side: clocks may have changed since.
     nearby = (hour - _HOUR, hour, hour + _HOUR)
     weeks = range(1, WEEKS_LOOKED_AT + 1)
@@ -140,49 +140,54 @@ def learn(
     Hours of known outages tell nothing and are left out.
     """
     first = max(min(posts, default=until), until - timedelta(weeks=WEEKS_LOOKED_AT))
-    first = first.replace(minute=0, second=0, microsecond=0)
-    last = until.replace(minute=0, second=0, microsecond=0)
+    first = first.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    last = until.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if last - first < timedelta(weeks=_WEEKS_NEEDED):
         return None
-    hours = [first + n * _HOUR for n in range((last - first) // _HOUR)]
-    told = [
-        hour
-        for hour in hours
-        if calendar.is_open(hour + _HOUR / 2) and not any(span.has(hour) for span in outages)
-    ]
-    total = sum(posts.get(hour, 0) for hour in told)
+    told = list(_told(posts, calendar, outages, (first, last)))
+    total = sum(found for _place, found in told)
     if total < _POSTS_NEEDED:
         return None
-    rates = _rates(posts, told, calendar.zone)
+    rates = _rates(told)
     weeks = (last - first) / timedelta(weeks=1)
     bar = math.log(_FALSE_IN * _WEEKS_OF_YEAR * total / weeks)
-    worst = _worst_silence(posts, told, rates, calendar.zone)
-    return Rhythm(rates=rates, bar=max(bar, worst * _MARGIN), calendar=calendar)
+    bar = max(bar, _worst_silence(told, rates) * _MARGIN)
+    return Rhythm(rates=rates, bar=bar, calendar=calendar)
 
 
-def _rates(
-    posts: Mapping[datetime, int], told: Sequence[datetime], zone: ZoneInfo
-) -> tuple[float, ...]:
+# The hour of the week and the posts in it, for each hour that tells something.
+Told = Sequence[tuple[int, int]]
+
+
+def _told(
+    posts: Mapping[datetime, int],
+    calendar: Calendar,
+    outages: Sequence[Span],
+    period: tuple[datetime, datetime],
+) -> Iterator[tuple[int, int]]:
+    first, last = period
+    for number in range((last - first) // _HOUR):
+        hour = first + number * _HOUR
+        local = (hour + _HOUR / 2).astimezone(calendar.zone)
+        if calendar.is_open_by_clock(local) and not any(span.has(hour) for span in outages):
+            yield local.weekday() * 24 + local.hour, posts.get(hour, 0)
+
+
+def _rates(told: Told) -> tuple[float, ...]:
     sums, counts = [0] * HOURS_OF_WEEK, [0] * HOURS_OF_WEEK
-    for hour in told:
-        place = _hour_of_week(hour, zone)
-        sums[place] += posts.get(hour, 0)
+    for place, found in told:
+        sums[place] += found
         counts[place] += 1
     return tuple(
         found / count if count else 0.0 for found, count in zip(sums, counts, strict=True)
     )
 
 
-def _worst_silence(
-    posts: Mapping[datetime, int],
-    told: Collection[datetime],
-    rates: Sequence[float],
-    zone: ZoneInfo,
-) -> float:
+def _worst_silence(told: Told, rates: Sequence[float]) -> float:
     """The most posts that were to be expected over whole hours that stayed empty."""
     worst = current = 0.0
-    for hour in told:
-        current = 0.0 if posts.get(hour) else current + rates[_hour_of_week(hour, zone)]
+    for place, found in told:
+        current = 0.0 if found else current + rates[place]
         worst = max(worst, current)
     return worst
 

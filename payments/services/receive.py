@@ -100,8 +100,10 @@ def store(
             return Outcome.ACCEPTED
     first = Callback.objects.get(account_id=account.id, delivery_key=verified.delivery_key)
     if bytes(first.body_hash) != digest and not _says_the_same(first, account, inbound):
+        is_kept = first.conflict_set.count() < Conflict.MOST_KEPT
+        sealed = seal(inbound) if is_kept else None
         Conflict.objects.bulk_create(
-            [Conflict(callback=first, body_hash=digest, sealed=seal(inbound), received_at=now)],
+            [Conflict(callback=first, body_hash=digest, sealed=sealed, received_at=now)],
             ignore_conflicts=True,
         )
     return Outcome.DUPLICATE

@@ -10,11 +10,19 @@ from payments.providers.base import Outcome, Verified
 from payments.services.accounts import forget_accounts, known_accounts
 from payments.services.bodies import unseal
 from payments.services.receive import store, verify
+from payments.services.retention import with_body
 
 
-def replay_callbacks(callbacks: QuerySet[Callback], *, now: datetime) -> int:
-    """Translate stored posts again, after a mended bug or a pruned conflict; returns how many."""
-    return release(callbacks, at=now)
+def replay_callbacks(callbacks: QuerySet[Callback], *, now: datetime) -> tuple[int, int]:
+    """Translate stored posts again, after a mended bug, say.
+
+    Returns how many will be, and how many cannot: their content was deleted in the meantime.
+    """
+    asked = callbacks.order_by().count()
+    # By their keys: a query of the admin may carry joins, with which nothing can be updated.
+    readable = Callback.objects.filter(pk__in=with_body(callbacks).order_by().values("pk"))
+    replayed = release(readable, at=now)
+    return replayed, asked - replayed
 
 
 def replay_rejections(rejections: QuerySet[Rejection]) -> tuple[int, int]:

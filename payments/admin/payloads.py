@@ -1,0 +1,160 @@
+"""The content of posts: masked for everybody, unmasked for a reason that is kept."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from kit.admin import action
+from kit.crypto import CannotDecrypt
+from kit.masking import mask_payload, mask_text
+from members.models import Programme
+from payments.models import Account, Disclosure
+from payments.providers.base import Inbound
+from payments.services.bodies import unseal
+from payments.services.retention import kept_since
+
+UNMASK: Final = "payments.unmask_callback"
+# So long the unmasked page opens for whoever gave the reason.
+_OPEN_FOR: Final = timedelta(minutes=10)
+
+
+class ReasonDialog(BaseDialogForm):  # type: ignore[misc]
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        min_length=5,
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=gettext_lazy("Such as the number of the complaint. It is kept for auditors."),
+    )
+
+
+def readable_body(inbound: Inbound) -> Any:
+    """JSON and forms as trees, anything else as text."""
+    text = inbound.body.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        pairs = parse_qsl(text, keep_blank_values=True)
+        return dict(pairs) if len(pairs) > 1 else text
+
+
+def shown_payload(sealed: Any, *, received_at: datetime, is_masked: bool = True) -> str:
+    """The post as staff may read it, or why it cannot be read."""
+    if sealed is None:
+        return why_gone(received_at)
+    try:
+        inbound = unseal(sealed)
+    except CannotDecrypt:
+        return _("The key that this content was sealed with is missing.")
+    body = readable_body(inbound)
+    if is_masked:
+        body = mask_text(body) if isinstance(body, str) else mask_payload(body)
+    shown = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
+    return render_to_string(
+        "admin/payments/payload.html",
+        {"method": inbound.method, "body": shown[:20_000], "is_masked": is_masked},
+    )
+
+
+def why_gone(received_at: datetime) -> str:
+    """Why there is no content: it was too large, or it is older than content is kept."""
+    programme = Programme.current()
+    if received_at < kept_since(now=timezone.now(), months=programme.bodies_kept_months):
+        return _(
+            "The content was deleted: the programme keeps it for %(months)d months. What was"
+            " booked from it stays; it cannot be replayed."
+        ) % {"months": programme.bodies_kept_months}
+    return _("The content was not kept.")
+
+
+class Unmasking:
+    """Mixed into the admin of posts: a button that asks for a reason, and a page for minutes."""
+
+    subject: ClassVar[str]
+    admin_site: Any
+    model: Any
+    get_object: Any
+    is_in_scope: Any
+
+    def sealed_of(self, row: Any) -> Any:
+        return row.sealed
+
+    def account_of(self, row: Any) -> Account:
+        raise NotImplementedError
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(never_cache(self.unmasked))
+        name = f"payments_{self.model._meta.model_name}_unmasked"
+        return [
+            path("<path:object_id>/unmasked/<uuid:disclosure>/", view, name=name),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def has_unmask_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(UNMASK)) and self.is_in_scope(request, obj)
+
+    @action(
+        description=gettext_lazy("Show unmasked"),
+        icon="visibility",
+        permissions=["unmask"],
+        dialog={
+            "title": gettext_lazy("Show the content with its personal data?"),
+            "description": gettext_lazy("Who looked, when and why is kept for good."),
+            "form_class": ReasonDialog,
+            "form_submit_text": gettext_lazy("Show"),
+        },
+    )
+    def unmask(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise PermissionDenied
+        (kept,) = Disclosure.record([
+            Disclosure(
+                account=self.account_of(row),
+                subject=self.subject,
+                subject_id=str(row.pk),
+                name=str(row)[:200],
+                reason=form.cleaned_data["reason"],
+                seen_by=request.user,
+                seen_at=timezone.now(),
+            )
+        ])  # fmt: skip
+        name = f"admin:payments_{self.model._meta.model_name}_unmasked"
+        return HttpResponse(headers={"HX-Redirect": reverse(name, args=[row.pk, kept.pk])})
+
+    def unmasked(self, request: HttpRequest, object_id: str, disclosure: Any) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        kept = Disclosure.objects.filter(
+            pk=disclosure,
+            subject=self.subject,
+            subject_id=object_id,
+            seen_by=request.user.pk,
+            seen_at__gte=timezone.now() - _OPEN_FOR,
+        ).first()
+        if row is None or kept is None or not self.has_unmask_permission(request, row):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Content, unmasked"),
+            "reason": kept.reason,
+            "payload": shown_payload(
+                self.sealed_of(row), received_at=row.received_at, is_masked=False
+            ),
+            "opts": self.model._meta,
+            "original": row,
+        }
+        return TemplateResponse(request, "admin/payments/unmasked.html", context)
