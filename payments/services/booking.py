@@ -20,6 +20,7 @@ from members.services import clue_of, members_by_clue, members_by_code
 from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
 from payments.services.catalogue import learn_products
+from payments.services.methods import learn_methods
 from payments.services.joining import BasketLine, KnownOrder, baskets_of, join_orders, order_key
 from payments.services.twins import pair_with_entries
 
@@ -146,6 +147,7 @@ def _sort_out(
 def _build(entries: Sequence[Entry]) -> list[Transaction]:
     codes = {entry.notice.store_code for entry in entries} - {""}
     stores = dict(Store.objects.filter(code__in=codes).values_list("code", "pk")) if codes else {}
+    methods = learn_methods(entry.notice.method for entry in entries)
     return [
         Transaction(
             account_id=entry.account_id,
@@ -160,7 +162,7 @@ def _build(entries: Sequence[Entry]) -> list[Transaction]:
             occurred_at=entry.notice.occurred_at,
             received_at=entry.received_at,
             order_ref=entry.notice.order_ref[:100],
-            method=entry.notice.method[:40],
+            method=methods.get(entry.notice.method, ""),
             store_id=stores.get(entry.notice.store_code, entry.store_id),
             payer_country=entry.notice.payer_country[:2],
             settled_amount=entry.notice.settled.amount if entry.notice.settled else None,
