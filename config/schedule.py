@@ -103,4 +103,12 @@ JOBS: tuple[Job, ...] = (
         expires=timedelta(hours=12),
         crontab="45 2 * * *",
     ),
+    Job(
+        name="Fetch exchange rates",
+        task="payments.fetch_rates",
+        why="Reference rates come out on working days; nothing is fetched until the settings say"
+        " from where.",
+        expires=timedelta(hours=3),
+        crontab="20 */4 * * *",
+    ),
 )

@@ -41,6 +41,9 @@ OUTWARD_PRIVATE_HOSTS = env.list("OUTWARD_PRIVATE_HOSTS", default=[])
 OUTWARD_PORTS = [int(port) for port in env.list("OUTWARD_PORTS", default=["443", "8443"])]
 OUTWARD_CA_FILE = env("OUTWARD_CA_FILE", default="")
 
+# Where exchange rates come from, in the form of the European Central Bank; empty: nowhere.
+EXCHANGE_RATES_URL = env("EXCHANGE_RATES_URL", default="")
+
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",

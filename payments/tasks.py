@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from payments.services import bodies, linking, queries, relay, retention, silence
+from payments.services import bodies, fetched_rates, linking, queries, relay, retention, silence
 from payments.services.reconcile import comparing
 
 
@@ -42,3 +42,8 @@ def watch_silence() -> None:
 @shared_task(name="payments.prune", ignore_result=True)
 def prune() -> None:
     retention.prune(now=timezone.now())
+
+
+@shared_task(name="payments.fetch_rates", ignore_result=True)
+def fetch_rates() -> None:
+    fetched_rates.fetch_rates(now=timezone.now())
