@@ -20,7 +20,7 @@ from config import figures
 from config.cards import cards, counted
 from config.figures import Window
 from config.first_steps import first_steps
-from config.stuck import stuck_count
+from config.stuck import open_alarms, stuck_count
 from kit.money import Money
 from loyalty.models import Transfer
 from members.models import Member, Programme
@@ -43,6 +43,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     context["stuck"] = stuck_count(request)
     context["stuck_url"] = reverse("admin:stuck")
+    context["alarms"] = open_alarms(request)
     for model, name, read in parts:
         if _may_see(request, model):
             context[name] = _shown(name, _kept(request, name, read), window)

@@ -21,7 +21,7 @@ from campaigns.models import Message
 from campaigns.services.deliver import DOUBT
 from campaigns.wording import WAITS
 from kit.work import IS_PARKED, REPAIR, Work, release
-from payments.models import Query
+from payments.models import Alarm, Query
 from payments.wording import waiting_in_words
 
 RETRY: Final = "payments.replay_callback"
@@ -57,8 +57,18 @@ def stuck_view(request: HttpRequest) -> HttpResponse:
         "groups": [group for group in groups if not group.is_calm],
         "calm": [group for group in groups if group.is_calm],
         "may_retry": request.user.has_perm(RETRY),
+        "alarms": open_alarms(request),
     }
     return TemplateResponse(request, "admin/stuck.html", context)
+
+
+def open_alarms(request: HttpRequest) -> list[Alarm]:
+    """Accounts that are silent against their own rhythm, within the scope of who asks."""
+    desk = admin.site._registry[Alarm]
+    if not desk.has_view_permission(request):
+        return []
+    rows = desk.get_queryset(request).filter(closed_at=None).order_by("silent_since")
+    return list(rows[:SAMPLES])
 
 
 def work_models() -> list[type[Work]]:
