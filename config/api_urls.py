@@ -14,6 +14,10 @@ from loyalty.api.coupons import CancelUseView, CouponView, RedeemView
 from loyalty.api.members import LookUpView, MembersView, MemberView
 from loyalty.api.points import BalanceView, PointsView
 from loyalty.api.signs import ConsentsView, IdentitiesView, IdentityView
+from loyalty.api.transactions import TransactionsView, TransactionView
+from payments.api.orders import OrdersView, OrderView
+from payments.api.products import CategoriesView, ProductsView, ProductView
+from payments.api.refunds import RefundsView, ReturnsView
 from payments.api.sales import SalesView
 
 
@@ -46,6 +50,23 @@ urlpatterns = [
     path("v1/coupons/<str:code>/redeem", RedeemView.as_view(), name="api-redeem"),
     path("v1/coupon-uses/<uuid:use_id>/cancel", CancelUseView.as_view(), name="api-cancel-use"),
     path("v1/sales", SalesView.as_view(), name="api-sales"),
+    path("v1/orders", OrdersView.as_view(), name="api-orders"),
+    path("v1/orders/<path:order_ref>/returns", ReturnsView.as_view(), name="api-returns"),
+    path("v1/orders/<path:order_ref>", OrderView.as_view(), name="api-order"),
+    path("v1/transactions", TransactionsView.as_view(), name="api-transactions"),
+    path(
+        "v1/transactions/<uuid:transaction_id>",
+        TransactionView.as_view(),
+        name="api-transaction",
+    ),
+    path(
+        "v1/transactions/<uuid:transaction_id>/refunds",
+        RefundsView.as_view(),
+        name="api-refunds",
+    ),
+    path("v1/products", ProductsView.as_view(), name="api-products"),
+    path("v1/products/<path:sku>", ProductView.as_view(), name="api-product"),
+    path("v1/categories", CategoriesView.as_view(), name="api-categories"),
     path("v1/members", MembersView.as_view(), name="api-members"),
     path("v1/members/look-up", LookUpView.as_view(), name="api-look-up"),
     path("v1/members/<str:code>", MemberView.as_view(), name="api-member"),

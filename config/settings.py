@@ -211,6 +211,10 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "members.api_schema.show_problems",
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "TransactionKind": "payments.models.Transaction.Kind",
+        "TransferKind": "loyalty.models.Transfer.Kind",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

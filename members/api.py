@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -23,12 +24,15 @@ from kit.http import (
     LARGEST_BODY,
     PROBLEM_TYPE,
     BodyTooLarge,
+    LineOfText,
     Refused,
     StrictJSONParser,
+    StrictSerializer,
     problem_response,
     problems,
 )
 from kit.work import hold_keys
+from members.identity_kinds import all_kinds
 from members.keys import ApiKeyAuthentication, HasScope, KeyRate
 from members.models import ApiCall, ApiKey, Store
 from members.rates import WINDOW, Allowance
@@ -51,6 +55,21 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,120}")
 
 Answer = Callable[..., Response]
 RepeatableAnswer = Callable[..., HttpResponseBase]
+
+
+class IdentityIn(StrictSerializer):
+    kind = LineOfText(
+        longest=30, help_text="`phone`, `email`, `wallet`, `customer`, or a platform's own kind."
+    )
+    value = LineOfText(longest=254)
+
+    def validate_kind(self, kind: str) -> str:
+        if kind not in all_kinds():
+            raise serializers.ValidationError(
+                _("This kind does not exist. Use one of: %(kinds)s.")
+                % {"kinds": ", ".join(sorted(all_kinds()))}
+            )
+        return kind
 
 
 class ApiView(APIView):

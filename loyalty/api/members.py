@@ -22,10 +22,11 @@ from members.api import (
     IDEMPOTENCY_KEY,
     LOOK_UP_PROBLEMS,
     ApiView,
+    IdentityIn,
     answer_once,
     store_for,
 )
-from members.identity_kinds import EMAIL, PHONE, all_kinds, kind_label
+from members.identity_kinds import EMAIL, PHONE, kind_label
 from members.models import LANGUAGES, ApiKey, Consent, Member, Region, Store
 from members.services import (
     BadIdentity,
@@ -39,21 +40,6 @@ from payments.services.enrolling import Newcomer, enrol_customer
 _EARLIEST_BIRTH: Final = date(1900, 1, 1)
 _MOST_IDENTITIES: Final = 10
 _CONSENT_SOURCES: Final = [Consent.Source.TILL.value, Consent.Source.APP.value]
-
-
-class IdentityIn(StrictSerializer):
-    kind = LineOfText(
-        longest=30, help_text="`phone`, `email`, `wallet`, `customer`, or a platform's own kind."
-    )
-    value = LineOfText(longest=254)
-
-    def validate_kind(self, kind: str) -> str:
-        if kind not in all_kinds():
-            raise serializers.ValidationError(
-                _("This kind does not exist. Use one of: %(kinds)s.")
-                % {"kinds": ", ".join(sorted(all_kinds()))}
-            )
-        return kind
 
 
 class ConsentIn(StrictSerializer):

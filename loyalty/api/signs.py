@@ -13,12 +13,13 @@ from rest_framework.response import Response
 
 from kit.http import checked
 from kit.masking import mask_value
-from loyalty.api.members import ConsentIn, IdentityIn, member_or_404, normal_sign, refuse_taken
+from loyalty.api.members import ConsentIn, member_or_404, normal_sign, refuse_taken
 from members.api import (
     CHANGE_PROBLEMS,
     IDEMPOTENCY_KEY,
     LOOK_UP_PROBLEMS,
     ApiView,
+    IdentityIn,
     answer_once,
 )
 from members.models import ApiKey, Consent, Identity, Member

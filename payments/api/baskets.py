@@ -13,6 +13,7 @@ from rest_framework import serializers
 from kit.http import LineOfText, PlainDecimal, Refused, StrictSerializer
 from kit.ids import is_valid_code, normal_code
 from kit.money import Money, MoneyError
+from members.api import IdentityIn
 from members.identity_kinds import EMAIL, PHONE
 from members.models import Store
 from members.services import BadIdentity, find_by_code, normalise_identity
@@ -48,6 +49,7 @@ class PayerIn(StrictSerializer):
     member = LineOfText(longest=20, required=False, help_text="The member number.")
     phone = LineOfText(longest=40, required=False, help_text="+852 9123 4567")
     email = LineOfText(longest=254, required=False)
+    identity = IdentityIn(required=False, help_text="Any other sign, such as a wallet.")
 
     def validate_member(self, code: str) -> str:
         if code and not is_valid_code(normal_code(code), "M"):
@@ -70,13 +72,16 @@ def payer_in(given: Mapping[str, Any], store: Store | None) -> Payer:
             code="member_unknown",
         )
     country = store.region.code if store else DEFAULT_COUNTRY
+    other = given.get("identity") or {"kind": "", "value": ""}
+    signs = [(kind, given.get(kind, ""), kind) for kind in (PHONE, EMAIL)]
+    signs.append((other["kind"], other["value"], "identity"))
     clues = []
-    for kind in (PHONE, EMAIL):
-        if value := given.get(kind, ""):
+    for kind, value, field in signs:
+        if value:
             try:
                 normal = normalise_identity(kind, value, country=country)
             except BadIdentity as problem:
-                raise serializers.ValidationError({kind: [str(problem)]}) from problem
+                raise serializers.ValidationError({field: [str(problem)]}) from problem
             clues.append(Clue(kind, normal))
     return Payer(code, tuple(clues))
 
@@ -135,3 +140,8 @@ def _line_amount(line: dict[str, Any], currency: str, place: int) -> Decimal:
         return money_in(line, "amount", currency).amount
     except serializers.ValidationError as problem:
         raise serializers.ValidationError({"lines": {str(place): problem.detail}}) from problem
+
+
+def coin(money: Money) -> str:
+    """The amount with the decimals of its currency; the database keeps four for all of them."""
+    return str(Money.parse(money.amount, money.currency).amount)
