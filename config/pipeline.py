@@ -9,6 +9,7 @@ from campaigns.services.react import react_to_events
 from loyalty.services.settle import settle_members
 from members.webhooks import announce_events
 from payments.services.queries import query_platforms
+from payments.services.relay import pass_on
 from payments.services.translate import translate_callbacks
 
 
@@ -34,6 +35,7 @@ STAGES: Final = (
     Stage("react", react_to_events, limit=500, part="offers"),  # Event → Decision, Coupon, Message
     Stage("query", query_platforms, limit=20, part="post"),  # Query → what the platform says
     Stage("deliver", deliver_messages, limit=20, part="post"),  # Message → sent, or why not
+    Stage("relay", pass_on, limit=48, part="calls"),  # RelayedPost → taken, or given up
     Stage("announce", announce_events, limit=48, part="calls"),  # Delivery → taken, or given up
 )
 

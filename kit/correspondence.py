@@ -5,7 +5,7 @@ again when its lease is over. Who must not act twice compares keys, which stay t
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,7 +24,9 @@ from kit.outward import (
     Trouble,
     fetch,
 )
+from kit.work import Work
 
+DEAD: Final = "dead"  # What a row waits for that was given up: staff may try it again.
 # A call is given up by its time-out long before.
 LEASE: Final = timedelta(minutes=2)
 _LONGEST_WAIT: Final = timedelta(hours=24)
@@ -42,6 +44,9 @@ _WAITS: Final = (
     _LONGEST_WAIT,
 )
 _JITTER: Final = 0.15
+# To one address at once: several while all goes well, one to see whether it is back.
+_LANE: Final = 4
+_LANE_OF_FAILING: Final = 1
 # So many failures in a row are bad luck; after that the other side is given a rest.
 _BAD_LUCK: Final = 2
 _FIRST_REST: Final = timedelta(seconds=10)
@@ -176,6 +181,27 @@ def note_tries(whom: Correspondent, tries: Iterable[Tried], *, now: datetime) ->
         whom.failing_since = whom.failing_since or now
         rest = max(_rest_after(whom.failures), asked_wait(tried, now=now))
         whom.rests_until = now + rest if rest else None
+
+
+def put_off(row: Work, tried: Tried, *, key: str, now: datetime) -> None:
+    """When `row`, which was not taken, is due again, or that it is given up; in memory."""
+    again = next_try(row.attempts, key=key, tried=tried, now=now)
+    row.error = tried.trouble or str(tried.status)
+    row.due_at = again or now
+    row.waiting_for = "" if again else DEAD
+
+
+def shares(
+    whom: Mapping[int, Correspondent], *, busy: Mapping[int, int], room: int
+) -> dict[int, int]:
+    """How many calls each may get now: what its lane leaves free, and an even share of `room`."""
+    free = {}
+    for key, correspondent in whom.items():
+        lane = _LANE_OF_FAILING if correspondent.failures else _LANE
+        if lane > busy.get(key, 0):
+            free[key] = lane - busy.get(key, 0)
+    share = max(room // max(len(free), 1), 1)
+    return {key: min(places, share) for key, places in list(free.items())[:room]}
 
 
 def _rest_after(failures: int) -> timedelta:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from members import answers, rates
+from members import answers, rates, webhooks
 
 
 @shared_task(name="members.forget_answers", ignore_result=True)
@@ -11,3 +11,8 @@ def forget_answers() -> None:
     now = timezone.now()
     answers.forget_answers(now=now)
     rates.forget_rates(now=now)
+
+
+@shared_task(name="members.forget_deliveries", ignore_result=True)
+def forget_deliveries() -> None:
+    webhooks.forget_deliveries(now=timezone.now())

@@ -6,7 +6,7 @@ same webhook-id. One endpoint that is slow or dead delays no other: each has its
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,7 +18,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from kit.bulk import fetch_all, insert_many, update_many
-from kit.correspondence import LEASE, Correspondent, Tried, call, next_try, note_tries
+from kit.correspondence import (
+    DEAD,
+    LEASE,
+    Correspondent,
+    Tried,
+    call,
+    note_tries,
+    put_off,
+    shares,
+)
 from kit.crypto import CannotDecrypt
 from kit.outward import Outgoing, Patience
 from kit.standard_webhooks import make_secret, signed_headers
@@ -27,12 +36,8 @@ from kit.work import IS_DUE
 from members.models import Delivery, DeliveryAttempt, Endpoint
 from members.payloads import TEST
 
-DEAD: Final = "dead"  # Given up after the last try: staff may send it again.
 STOP_AFTER: Final = timedelta(days=5)  # Of nothing but failures.
 OVERLAP: Final = timedelta(hours=24)
-# Of one endpoint at once: several while all goes well, one to see whether it is back.
-_LANE: Final = 4
-_LANE_OF_FAILING: Final = 1
 _PATIENCE: Final = Patience(connect=5.0, total=15.0)
 _PATIENCE_OF_STAFF: Final = Patience(connect=3.0, total=8.0)
 _KEPT: Final = timedelta(days=30)
@@ -148,7 +153,7 @@ def forget_deliveries(*, now: datetime) -> int:
 
 def _claim(busy: Mapping[Any, int], room: int, now: datetime) -> list[Parcel]:
     endpoints = {row.pk: row for row in _ready(now)}
-    rooms = _shares(endpoints.values(), busy, room)
+    rooms = shares(endpoints, busy=busy, room=room)
     opened = {pk: endpoints[pk] for pk in rooms if _is_opened(endpoints[pk])}
     if not opened:
         return []
@@ -168,17 +173,6 @@ def _ready(now: datetime) -> QuerySet[Endpoint]:
     is_awake = Q(rests_until__isnull=True) | Q(rests_until__lte=now)
     rows = Endpoint.objects.filter(is_awake, Exists(due), is_enabled=True)
     return rows.defer("secrets").order_by(F("last_good_at").asc(nulls_first=True), "pk")
-
-
-def _shares(endpoints: Iterable[Endpoint], busy: Mapping[Any, int], room: int) -> dict[int, int]:
-    """How many calls each endpoint may start: its lane, and an even share of the room."""
-    free = {}
-    for endpoint in endpoints:
-        lane = _LANE_OF_FAILING if endpoint.failures else _LANE
-        if lane > busy.get(endpoint.pk, 0):
-            free[endpoint.pk] = lane - busy.get(endpoint.pk, 0)
-    share = max(room // max(len(free), 1), 1)
-    return {pk: min(places, share) for pk, places in list(free.items())[:room]}
 
 
 def _is_opened(endpoint: Endpoint) -> bool:
@@ -241,13 +235,9 @@ def _record(ended: Sequence[tuple[Parcel, Tried]], now: datetime) -> None:
 
 
 def _put_off(row: Delivery, tried: Tried, *, now: datetime) -> None:
-    row.error = tried.trouble or str(tried.status)
-    if row.type == TEST:
-        row.due_at = None  # Somebody watched it fail: it is not tried again.
-        return
-    again = next_try(row.attempts, key=f"{row.endpoint_id}:{row.key}", tried=tried, now=now)
-    row.due_at = again or now
-    row.waiting_for = "" if again else DEAD
+    put_off(row, tried, key=f"{row.endpoint_id}:{row.key}", now=now)
+    if row.type == TEST:  # Somebody watched it fail: it is not tried again.
+        row.due_at, row.waiting_for = None, ""
 
 
 def _note_endpoints(ended: Sequence[tuple[Parcel, Tried]], *, now: datetime) -> None:

@@ -11,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from payments.providers import all_providers
-from payments.providers.base import Inbound, Outcome, Reason, Rejected
+from payments.providers.base import Inbound, Outcome, Reason, Rejected, Reply
 from payments.services.accounts import KnownAccount, known_account
 from payments.services.receive import LARGEST_BODY, receive, refuse
+from payments.services.relay import receive_and_relay
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class CallbackView(APIView):
             if inbound is None:
                 refuse(account.id, _without_body(request._request), _TOO_LARGE, now=now)
                 return HttpResponse("Too large.\n", status=413, content_type="text/plain")
+            if account.relay_id is not None:
+                return _as_http(receive_and_relay(account, inbound, now=now))
             return _reply(account, receive(account, inbound, now=now))
         except (OperationalError, InterfaceError):
             logger.exception(
@@ -69,7 +72,7 @@ def _inbound(request: HttpRequest) -> Inbound | None:
         # Sent in chunks: Django would read nothing, for nothing announced how much there is.
         body = request.META["wsgi.input"].read(LARGEST_BODY + 1)
         return _without_body(request, body=body) if len(body) <= LARGEST_BODY else None
-    if length and (not length.isdecimal() or int(length) > LARGEST_BODY):
+    if length and not (length.isdecimal() and len(length) < 10 and int(length) <= LARGEST_BODY):
         return None
     return _without_body(request, body=request.body)
 
@@ -82,5 +85,8 @@ def _without_body(request: HttpRequest, *, body: bytes = b"") -> Inbound:
 
 
 def _reply(account: KnownAccount, outcome: Outcome) -> HttpResponse:
-    reply = account.provider.reply(outcome, account.keys)
+    return _as_http(account.provider.reply(outcome, account.keys))
+
+
+def _as_http(reply: Reply) -> HttpResponse:
     return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
-from payments.models import Account
+from payments.models import Account, Relay
 from payments.providers import all_providers
 from payments.providers.base import Keys, Provider
 
@@ -28,6 +29,7 @@ class KnownAccount:
     keys: Keys
     store_id: int | None = None
     order_wait: timedelta = timedelta(0)
+    relay_id: int | None = None
 
 
 def keys_of(account: Account) -> Keys:
@@ -77,7 +79,7 @@ def known_accounts(pks: Iterable[int]) -> dict[int, KnownAccount]:
     fresh = {pk: kept[1] for pk, kept in _by_id.items() if pk in wanted and kept[0] > now}
     missing = wanted - fresh.keys()
     if missing:
-        found = {row.pk: _known(row) for row in Account.objects.filter(pk__in=missing)}
+        found = {row.pk: _known(row) for row in _accounts().filter(pk__in=missing)}
         _by_id.update({pk: (now + _REMEMBERED_SECONDS, account) for pk, account in found.items()})
         fresh |= found
     return fresh
@@ -87,17 +89,23 @@ def _look_up(provider_code: str, token: str) -> KnownAccount | None:
     provider = all_providers().get(provider_code)
     if provider is None or "\0" in token:  # Which PostgreSQL takes for no text at all.
         return None
-    account = Account.objects.filter(provider=provider_code, token=token, is_enabled=True).first()
+    account = _accounts().filter(provider=provider_code, token=token, is_enabled=True).first()
     if account is None:
         return None
     return _known(account)
 
 
+def _accounts() -> QuerySet[Account]:
+    return Account.objects.select_related("relay")
+
+
 def _known(account: Account) -> KnownAccount:
+    relay: Relay | None = getattr(account, "relay", None)
     return KnownAccount(
         id=account.pk,
         provider=all_providers()[account.provider],
         keys=keys_of(account),
         store_id=account.store_id,
         order_wait=timedelta(seconds=account.order_wait_seconds),
+        relay_id=relay.pk if relay is not None and relay.is_enabled else None,
     )
