@@ -20,9 +20,9 @@ from tests import build
 
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 STARTS = datetime(2026, 10, 5, tzinfo=HONG_KONG)  # A Monday.
-WARM_UP = timedelta(weeks=6)
+WARM_UP = timedelta(weeks=4)
 TRACE = timedelta(days=30)
-TICK = timedelta(minutes=60)
+TICK = timedelta(hours=2)
 
 Rate = Callable[[datetime], float]
 Outage = tuple[datetime, datetime]

@@ -1,0 +1,124 @@
+"""Content is masked for everybody; who unmasks it says why, and that is kept."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group, Permission, User
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from config.groups import make_groups
+from members.models import StaffScope
+from payments.models import Callback, Conflict, Disclosure, Rejection
+from tests import build
+from tests.build import NOON
+
+SUBMITTED = {"_form_submitted": "1", "reason": "Complaint 4711"}
+
+
+@pytest.fixture
+def posts(db: None) -> tuple[Callback, Rejection, Conflict]:
+    build.programme()
+    build.account(store=build.store())
+    paid = build.payment("95.00", ref="p", customer={"wallet": "w", "name": "Chan Tai Man"})
+    build.send(paid, message_id="one")
+    build.send({**paid, "type": "payment.other"}, message_id="one")
+    build.send(paid, secret="whsec_" + "Zm9yZ2VkIHNlY3JldCwgbm90IG91cnMh")
+    conflict = Conflict.objects.first()
+    rejection = Rejection.objects.first()
+    assert conflict is not None
+    assert rejection is not None
+    return Callback.objects.get(), rejection, conflict
+
+
+def staff(*rights: str, store: Any = None) -> Client:
+    user = User.objects.create_user(f"user{User.objects.count()}", is_staff=True)
+    user.user_permissions.add(*Permission.objects.filter(codename__in=rights))
+    if store is not None:
+        StaffScope.objects.create(user=user).stores.add(store)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def unmask(client: Client, row: Any, **given: str) -> Any:
+    name = f"admin:payments_{row._meta.model_name}_unmask"
+    return client.post(reverse(name, args=[row.pk]), {**SUBMITTED, **given})
+
+
+def test_even_an_administrator_sees_it_masked(
+    posts: tuple[Any, ...], admin_client: Client
+) -> None:
+    for row in posts:
+        url = reverse(f"admin:payments_{row._meta.model_name}_change", args=[row.pk])
+        page = admin_client.get(url).content.decode()
+
+        assert "Personal data is masked." in page
+        assert "Chan Tai Man" not in page
+    assert Disclosure.objects.count() == 0
+
+
+def test_a_reason_opens_it_for_minutes_and_is_kept(
+    posts: tuple[Any, ...], admin_client: Client
+) -> None:
+    for row in posts:
+        with time_machine.travel(NOON, tick=False):
+            url = unmask(admin_client, row)["HX-Redirect"]
+            page = admin_client.get(url)
+        with time_machine.travel(NOON + timedelta(minutes=11), tick=False):
+            later = admin_client.get(url)
+
+        assert page.status_code == 200
+        assert "Chan Tai Man" in page.content.decode()
+        assert "no-store" in page["Cache-Control"]
+        assert later.status_code == 403
+    kept = Disclosure.objects.order_by("pk")
+    assert [(row.subject, row.reason, row.seen_at) for row in kept] == [
+        ("callback", "Complaint 4711", NOON),
+        ("rejection", "Complaint 4711", NOON),
+        ("conflict", "Complaint 4711", NOON),
+    ]
+
+
+def test_without_a_reason_nothing_opens(posts: tuple[Any, ...], admin_client: Client) -> None:
+    answer = unmask(admin_client, posts[0], reason="  ")
+
+    assert "HX-Redirect" not in answer
+    assert Disclosure.objects.count() == 0
+
+
+def test_the_page_opens_for_nobody_else(posts: tuple[Any, ...], admin_client: Client) -> None:
+    url = unmask(admin_client, posts[0])["HX-Redirect"]
+    other = staff("view_callback", "unmask_callback", store=posts[0].account.store)
+
+    assert other.get(url).status_code == 403
+
+
+def test_the_right_is_asked_for_and_the_scope(posts: tuple[Any, ...]) -> None:
+    callback = posts[0]
+    near = staff("view_callback", store=callback.account.store)
+    far = staff("view_callback", "unmask_callback", store=build.store("FAR"))
+
+    answers = [unmask(client, callback) for client in (near, far)]
+
+    assert not any("HX-Redirect" in answer for answer in answers)
+    assert Disclosure.objects.count() == 0
+
+
+def test_a_disclosure_cannot_be_undone(posts: tuple[Any, ...], admin_client: Client) -> None:
+    unmask(admin_client, posts[0])
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Disclosure.objects.update(reason="Nothing")
+    page = admin_client.get(reverse("admin:payments_disclosure_changelist")).content.decode()
+    assert "Complaint 4711" in page
+
+
+def test_no_group_but_administrators_unmasks_unasked(db: None) -> None:
+    make_groups()
+
+    groups = Group.objects.filter(permissions__codename="unmask_callback")
+    assert [group.name for group in groups] == ["Administrator"]
