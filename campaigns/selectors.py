@@ -16,7 +16,8 @@ from kit.conditions import ConditionError, Group, parse, to_q
 from kit.work import IS_DUE
 from loyalty.models import Tier
 from members.models import Event, Member
-from payments.models import AmountConflict, Category, Line, Transaction
+from payments.models import AmountConflict, Line, Transaction
+from payments.selectors import category_tree
 
 # Which campaigns look at which events.
 TRIGGERS: Final = {
@@ -120,17 +121,10 @@ def baskets_of(payment_ids: Iterable[str]) -> dict[UUID, frozenset[str]]:
     lines = Line.objects.filter(
         transaction__in=set(payment_ids), product__category__isnull=False
     ).values_list("transaction_id", "product__category_id")
-    parents = {
-        pk: (code, up) for pk, code, up in Category.objects.values_list("pk", "code", "parent")
-    }
+    tree = category_tree()
     baskets: defaultdict[UUID, set[str]] = defaultdict(set)
     for payment_id, category_id in lines:
-        step: int | None = category_id
-        while step is not None:
-            code, step = parents[step]
-            if code in baskets[payment_id]:
-                break  # Those above it are there already; this also ends a ring.
-            baskets[payment_id].add(code)
+        baskets[payment_id].update(tree.above(category_id))
     return {payment_id: frozenset(codes) for payment_id, codes in baskets.items()}
 
 

@@ -1,19 +1,24 @@
 """What staff may ask about a member's standing, and about the payment that is being judged."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from babel import Locale
 from django.utils.dates import WEEKDAYS
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from kit.checking import known_countries
 from kit.conditions import Field, Kind, MoneyColumns, Registry
 from kit.conditions.fields import Label
 from kit.money import Money
 from loyalty.models import Standing, Tier
 from members.conditions import MEMBER, region_choices, store_choices
 from members.models import Programme, Region, Store
-from payments.models import Category
+from payments.models import Category, PaymentMethod, Product
+from payments.rules.visitors import is_visitor
 
 PAYMENT: Final = Registry("payment", label=_("Payment"), includes=[MEMBER])
 
@@ -36,7 +41,15 @@ def standing_facts(standing: Standing | None, *, currency: str) -> Mapping[str, 
     }
 
 
-def payment_facts(
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Countries of who paid: of their home region, and of their wallet or card."""
+
+    home_country: str = ""
+    payer_country: str = ""
+
+
+def payment_facts(  # noqa: PLR0913 - one for each field
     money: Money,
     *,
     shop_time: datetime,
@@ -44,6 +57,8 @@ def payment_facts(
     method: str,
     is_first_payment: bool,
     categories: Collection[str],
+    brands: Collection[str] = (),
+    origin: Origin = Origin(),
 ) -> Mapping[str, Any]:
     """The facts of one payment; `store.region` should be loaded already.
 
@@ -60,6 +75,14 @@ def payment_facts(
         "weekday": str(shop_time.weekday()),
         "is_first_payment": is_first_payment,
         "categories": frozenset(categories),
+        "brands": frozenset(brands),
+        "paid_with": method or None,
+        "payer_country": origin.payer_country or None,
+        "is_visitor": is_visitor(
+            home_country=origin.home_country,
+            payer_country=origin.payer_country,
+            store_country=store.region.country_code if store else "",
+        ),
     }
 
 
@@ -69,6 +92,22 @@ def _tiers() -> Iterable[tuple[str, str]]:
 
 def _categories() -> Iterable[tuple[str, str]]:
     return [(category.code, str(category)) for category in Category.objects.order_by("code")]
+
+
+def _brands() -> Iterable[tuple[str, str]]:
+    brands = Product.objects.exclude(brand="").order_by("brand").values_list("brand", flat=True)
+    return [(brand, brand) for brand in brands.distinct()]
+
+
+def _methods() -> Iterable[tuple[str, str]]:
+    return [(method.code, str(method)) for method in PaymentMethod.objects.all()]
+
+
+def _countries() -> Iterable[tuple[str, str]]:
+    """By their names in the reader's language."""
+    locale = Locale.parse((get_language() or "en").replace("-", "_"))
+    names = [(code, locale.territories.get(code, code)) for code in known_countries()]
+    return sorted(names, key=lambda country: country[1])
 
 
 def _reporting_currency() -> Sequence[str]:
@@ -134,7 +173,16 @@ PAYMENT.register(
         choices=region_choices,
         is_optional=True,
     ),
-    Field("method", _("payment method"), Kind.TEXT, is_optional=True),
+    Field("paid_with", _("payment method"), Kind.CHOICE, choices=_methods, is_optional=True),
+    Field("method", _("code of the payment method"), Kind.TEXT, is_optional=True),
+    Field(
+        "payer_country",
+        _("country of the wallet or card"),
+        Kind.CHOICE,
+        choices=_countries,
+        is_optional=True,
+    ),
+    Field("is_visitor", _("is a visitor"), Kind.BOOLEAN, is_optional=True),
     Field("hour", _("hour of the day"), Kind.NUMBER),
     Field("weekday", _("day of the week"), Kind.CHOICE, choices=_weekdays),
     Field("is_first_payment", _("is the first payment"), Kind.BOOLEAN),
@@ -145,4 +193,5 @@ PAYMENT.register(
         choices=_categories,
         is_optional=True,
     ),
+    Field("brands", _("brands in the basket"), Kind.SET, choices=_brands, is_optional=True),
 )

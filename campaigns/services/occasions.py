@@ -13,12 +13,13 @@ from campaigns.rules.deciding import Happening, Occasion, Silence, Terms, TierSt
 from campaigns.rules.tickets import Correction, Ticket, kept_of
 from campaigns.selectors import baskets_of, corrections_of, lowest_rank, payments_of
 from kit.money import Money
-from loyalty.conditions import payment_facts, standing_facts
+from loyalty.conditions import Origin, payment_facts, standing_facts
 from loyalty.models import Standing
 from members.conditions import member_facts
 from members.models import Event, Member, Programme
 from members.persons import person_of
 from payments.models import Rate, Transaction
+from payments.selectors import brands_of
 from payments.services.rates import rates_on
 
 
@@ -30,6 +31,7 @@ class Scene:
     zone: ZoneInfo
     payments: Mapping[UUID, Transaction]
     baskets: Mapping[UUID, frozenset[str]]
+    brands: Mapping[UUID, frozenset[str]]
     corrections: Mapping[str, list[Correction]]
     rates: Mapping[tuple[str, date], Rate]
     lowest_rank: int
@@ -50,6 +52,7 @@ def read_scene(events: Sequence[Event], campaigns: Iterable[Campaign]) -> Scene:
         zone=zone,
         payments=payments_of(paid_ids) if paid else {},
         baskets=baskets_of(paid_ids) if paid else {},
+        brands=brands_of(map(UUID, paid_ids)) if paid else {},
         corrections=corrections_of(paid_ids) if paid else {},
         rates=rates_on((currency, day) for currency in foreign for day in days),
         lowest_rank=lowest_rank(),
@@ -132,6 +135,8 @@ def _facts_of_payment(event: Event, scene: Scene) -> Mapping[str, Any]:
         method=payment.method,
         is_first_payment=bool(event.details["first_payment"]),
         categories=scene.baskets.get(payment.pk, ()),
+        brands=scene.brands.get(payment.pk, frozenset()),
+        origin=Origin(person_of(event.member).region.country_code, payment.payer_country),
     )
 
 

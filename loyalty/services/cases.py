@@ -13,7 +13,7 @@ from django.db.models import Sum
 
 from kit.bulk import is_any_of
 from kit.money import Money
-from loyalty.conditions import payment_facts, standing_facts
+from loyalty.conditions import Origin, payment_facts, standing_facts
 from loyalty.models import Award, CapUse, LotUse, Standing, Transfer
 from loyalty.rules.periods import local_day
 from loyalty.services.shop import Shop, shop_now
@@ -21,6 +21,7 @@ from members.conditions import member_facts
 from members.models import Member
 from members.persons import person_of, rows_of
 from payments.models import Line, Rate, Transaction
+from payments.selectors import brands_of
 from payments.services.rates import rates_on
 
 Kind = Transaction.Kind
@@ -79,6 +80,7 @@ class Docket:
     categories_of_goods: Mapping[UUID, Mapping[str, Sequence[str]]]  # By transaction and product.
     cap_uses: dict[CapKey, CapUse]
     caps_used: Mapping[CapKey, int]  # By person, whoever of the merged used them.
+    brands: Mapping[UUID, frozenset[str]]  # By payment, if any rule asks about them.
 
 
 def gather(
@@ -109,6 +111,7 @@ def gather(
         categories_of_goods=goods,
         cap_uses=cap_uses,
         caps_used=caps_used,
+        brands=_brands(cases, shop),
     )
 
 
@@ -150,6 +153,8 @@ def facts_of(case: Case, docket: Docket) -> dict[str, Any]:
             method=payment.method,
             is_first_payment=standing.payments == 0,
             categories=docket.amounts_by_category[payment.pk].keys(),
+            brands=docket.brands.get(payment.pk, frozenset()),
+            origin=Origin(person_of(payment.member).region.country_code, payment.payer_country),
         ),
     }
 
@@ -215,6 +220,12 @@ def _amounts_by_category(
         for code in codes:
             amounts[transaction_id][code] += amount
     return amounts, totals, goods
+
+
+def _brands(cases: Iterable[Case], shop: Shop) -> Mapping[UUID, frozenset[str]]:
+    if not any(field.name == "brands" for version in shop.versions for field in version.fields):
+        return {}
+    return brands_of(case.payment.pk for case in cases if case.is_payment)
 
 
 def _cap_uses(

@@ -26,6 +26,7 @@ from loyalty.rules.discounts import amount_off, percent_off, to_coin
 from members.models import Programme, Store
 from payments.models import Category, Product
 from payments.providers.base import NoticeLine
+from payments.selectors import category_tree
 
 
 def quote_coupon(
@@ -111,17 +112,11 @@ def _part_for(kind: CouponType, bill: Money | None, lines: Sequence[NoticeLine])
 
 def _goods_of(category: Category, lines: Sequence[NoticeLine]) -> tuple[set[str], set[str]]:
     """Codes of the category and all below it, and those articles of `lines` filed there."""
-    parents = {pk: (parent, code) for pk, parent, code in _tree()}
-    family = {category.pk}
-    while below := {pk for pk, (parent, _) in parents.items() if parent in family} - family:
-        family |= below
+    tree = category_tree()
+    family = tree.below(category.pk)
     sold = Q(sku__in={line.sku for line in lines}, category__in=family)
     skus = set(Product.objects.filter(sold).values_list("sku", flat=True))
-    return {parents[pk][1] for pk in family}, skus
-
-
-def _tree() -> list[tuple[int, int | None, str]]:
-    return list(Category.objects.values_list("pk", "parent_id", "code"))
+    return {tree.codes[pk] for pk in family}, skus
 
 
 def _discount(kind: CouponType, part: Money | None) -> Money:

@@ -10,6 +10,7 @@ from loyalty.models import RuleVersion, Tier
 from loyalty.services.rules import Version, all_versions, by_id
 from members.models import Programme, Region, Store
 from payments.models import Category
+from payments.selectors import category_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,8 @@ def _open_shop() -> Shop:
 
 
 def _ancestors() -> dict[int | None, tuple[str, ...]]:
-    rows = {
-        pk: (code, parent)
-        for pk, code, parent in Category.objects.values_list("pk", "code", "parent_id")
-    }
-    found: dict[int | None, tuple[str, ...]] = {}
-    for pk in rows:
-        codes: list[str] = []
-        at: int | None = pk
-        while at is not None and rows[at][0] not in codes:
-            codes.append(rows[at][0])
-            at = rows[at][1]
-        found[pk] = tuple(codes)
-    return found
+    tree = category_tree()
+    return {pk: tree.above(pk) for pk in tree.codes}
 
 
 # The shop of this moment: one short query, unless staff changed something since the last call.

@@ -22,6 +22,7 @@ def learn_products(lines: Sequence[NoticeLine]) -> dict[str, int]:
                     sku=line.sku,
                     name=(line.name or line.sku)[:120],
                     category_id=categories.get(line.category),
+                    is_learnt=True,
                 )
                 for line in missing
             ],
