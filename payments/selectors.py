@@ -1,9 +1,17 @@
-"""Reading about money in: what is left of a payment."""
+"""Reading about money in: what is left of a payment, and what was sold."""
 
-from django.db.models import QuerySet
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
 
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+
+from kit.checking import known_countries
 from kit.money import Money
-from payments.models import Transaction
+from payments.models import Category, Line, Transaction
 from payments.rules.remaining import what_remains
 
 
@@ -17,3 +25,83 @@ def left_of(payment: Transaction) -> Money:
     staff and take nothing."""
     corrections = corrections_of(payment).filter(currency=payment.currency)
     return Money(what_remains(payment.amount, corrections), payment.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryTree:
+    """Every category by its key: its code, and the one that it stands under. A ring, which no
+    form lets in, ends where it began."""
+
+    codes: Mapping[int, str]
+    parents: Mapping[int, int | None]
+
+    def above(self, category_id: int) -> tuple[str, ...]:
+        """Its own code and those above it."""
+        found: list[str] = []
+        step: int | None = category_id
+        while step is not None and self.codes[step] not in found:
+            found.append(self.codes[step])
+            step = self.parents[step]
+        return tuple(found)
+
+    def below(self, category_id: int) -> set[int]:
+        """Itself and all below it."""
+        family = {category_id}
+        while fresh := {pk for pk, up in self.parents.items() if up in family} - family:
+            family |= fresh
+        return family
+
+
+def category_tree() -> CategoryTree:
+    rows = list(Category.objects.values_list("pk", "code", "parent_id"))
+    return CategoryTree(
+        codes={pk: code for pk, code, _parent in rows},
+        parents={pk: parent for pk, _code, parent in rows},
+    )
+
+
+def brands_of(payment_ids: Iterable[UUID]) -> dict[UUID, frozenset[str]]:
+    """The brands in each payment's lines."""
+    lines = Line.objects.filter(transaction__in=set(payment_ids)).exclude(product__brand="")
+    found: defaultdict[UUID, set[str]] = defaultdict(set)
+    for payment_id, brand in lines.values_list("transaction_id", "product__brand"):
+        found[payment_id].add(brand)
+    return {payment_id: frozenset(brands) for payment_id, brands in found.items()}
+
+
+def share_with_lines(payments: QuerySet[Transaction], *, since: datetime) -> int | None:
+    """How many per cent of the payments since then say what was bought; None if there were none."""
+    recent = payments.filter(kind=Transaction.Kind.PAYMENT, occurred_at__gte=since).order_by()
+    total = recent.count()
+    if not total:
+        return None
+    told = recent.filter(Exists(Line.objects.filter(transaction=OuterRef("pk")))).count()
+    return int((Decimal(told * 100) / total).to_integral_value(ROUND_HALF_UP))
+
+
+def by_visitors() -> Q:
+    """Transactions of visitors (payments/rules/visitors.py); they have to be `with_countries`."""
+    return ~Q(own_country="") & ~Q(store_country="") & ~Q(own_country=F("store_country"))
+
+
+def with_countries(rows: QuerySet[Transaction]) -> QuerySet[Transaction]:
+    """`own_country` of the payer and `store_country`, empty where nobody knows."""
+    return rows.annotate(
+        own_country=Case(
+            When(member__isnull=False, then=_country_of("member__region")),
+            default=F("payer_country"),
+            output_field=CharField(),
+        ),
+        store_country=_country_of("store__region"),
+    )
+
+
+def _country_of(region: str) -> Case:
+    """As `Region.country_code` has it."""
+    is_country = Q(**{f"{region}__code__in": sorted(known_countries())})
+    return Case(
+        When(~Q(**{f"{region}__country": ""}), then=F(f"{region}__country")),
+        When(is_country, then=F(f"{region}__code")),
+        default=Value(""),
+        output_field=CharField(),
+    )
