@@ -106,6 +106,8 @@ class AccountForm(forms.ModelForm[Account]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "order_wait_seconds" in self.fields:
+            self.fields["order_wait_seconds"].required = False
         own = all_providers().get(self.instance.provider)
         if own is not None:
             self._dress_for(own)
@@ -131,6 +133,9 @@ class AccountForm(forms.ModelForm[Account]):
             if first is not None:
                 words = filter(None, [str(own.secret_help), str(part.help_text)])
                 first.help_text = " ".join(words)
+
+    def clean_order_wait_seconds(self) -> int:
+        return self.cleaned_data["order_wait_seconds"] or 0
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
