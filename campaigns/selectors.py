@@ -102,8 +102,9 @@ def corrections_of(payments: Iterable[str]) -> dict[str, list[Correction]]:
         )
     )
     found: defaultdict[str, list[Correction]] = defaultdict(list)
-    for original_id, *correction in rows:
-        found[str(original_id)].append(Correction(*correction))
+    for original_id, kind, amount, is_total, is_outside, pk, confirms in rows:
+        correction = Correction(kind, amount, is_total, is_outside, pk, confirms)
+        found[str(original_id)].append(correction)
     return found
 
 

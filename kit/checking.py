@@ -47,8 +47,8 @@ def check_zone(name: str) -> None:
 @cache
 def known_countries() -> frozenset[str]:
     """Every ISO 3166-1 alpha-2 code that CLDR knows."""
-    names = Locale("en").territories
-    return frozenset(code for code in names if len(code) == 2 and code.isalpha()) - _NO_COUNTRIES
+    codes = {str(code) for code in Locale("en").territories}
+    return frozenset(code for code in codes if len(code) == 2 and code.isalpha()) - _NO_COUNTRIES
 
 
 def check_country(code: str) -> None:

@@ -70,7 +70,7 @@ def brands_of(payment_ids: Iterable[UUID]) -> dict[UUID, frozenset[str]]:
 
 
 def share_with_lines(payments: QuerySet[Transaction], *, since: datetime) -> int | None:
-    """How many per cent of the payments since then say what was bought; None if there were none."""
+    """How many per cent of the payments since then say what was bought; None without payments."""
     recent = payments.filter(kind=Transaction.Kind.PAYMENT, occurred_at__gte=since).order_by()
     total = recent.count()
     if not total:
