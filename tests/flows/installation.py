@@ -119,7 +119,7 @@ class Installation:
             stdout=self.log,
             stderr=self.log,
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not self._answers():
             assert self.supervisor.poll() is None, "The supervisor gave up."
             assert time.monotonic() < deadline, "The installation does not come up."
