@@ -50,6 +50,9 @@ class Mutant:
     recipe: tuple[str, ...]
     is_resigned: bool
 
+    def __str__(self) -> str:
+        return f"{self.example.code}, {self.recipe}: {self.post}"
+
 
 def genuine_posts(example: Example) -> list[Inbound]:
     """One post of each kind that the platform sends."""

@@ -89,7 +89,7 @@ def test_changed_posts_are_answered_and_none_is_taken_for_genuine() -> None:
             before = memory() if number == MUTATIONS // 10 else before
     finally:  # Shown where the test fails, or with --log-cli-level=INFO.
         logger.info("%s", "\n".join(f"{key}: {outcomes[key]}" for key in sorted(outcomes)))
-        logger.info("memory grew by %d KiB; last post: %.3000s", memory() - before, mutant)
+        logger.info("memory grew by %d KiB; last: %.2000s", memory() - before, mutant)
 
     assert sum(outcomes.values()) == 2 * MUTATIONS
     for code, example in examples.items():

@@ -95,6 +95,11 @@ def resigned(request: Inbound, at: datetime) -> Inbound:
     return replace(request, headers=headers)
 
 
+def vouched(request: Inbound) -> object:
+    """Not the signatures themselves: there may be several, and one is enough."""
+    return request.headers["webhook-id"], request.headers["webhook-timestamp"], request.body
+
+
 EXAMPLE = Example(
     code="standard",
     keys=Keys((SECRET,), url=url_of("standard")),
@@ -105,6 +110,7 @@ EXAMPLE = Example(
     currencies=("HKD", "CNY"),
     signed_headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
     resign=resigned,
+    vouched=vouched,
     other_keys=Keys((OTHER,)),
 )
 
