@@ -193,14 +193,19 @@ def _recall_awards(cases: Iterable[Case]) -> None:
 
 
 def _amounts_by_category(
-    cases: Iterable[Case], shop: Shop
+    cases: Sequence[Case], shop: Shop
 ) -> tuple[
     Mapping[UUID, Mapping[str, Decimal]],
     Mapping[UUID, Decimal],
     Mapping[UUID, Mapping[str, Sequence[str]]],
 ]:
     """What each transaction's lines come to: by category (its ancestors' too), and in all; and the
-    categories of each product, those of a correction as they were when its payment was settled."""
+    categories of each product, those of a correction as they were when its payment was settled.
+
+    Lines that came with an order after the payment had earned count for nothing here: what it
+    earned did not rest on them, and so a refund takes back without them too.
+    """
+    settled = {case.payment.pk for case in cases if case.award}
     then = {
         row.pk: case.award.facts.get("categories", {}) if case.award else {}
         for case in cases
@@ -213,6 +218,8 @@ def _amounts_by_category(
     totals: dict[UUID, Decimal] = defaultdict(Decimal)
     goods: dict[UUID, dict[str, Sequence[str]]] = defaultdict(dict)
     for transaction_id, product_id, category_id, amount in lines:
+        if transaction_id in settled and str(product_id) not in then[transaction_id]:
+            continue
         totals[transaction_id] += amount
         now = shop.ancestors.get(category_id, ())
         codes = then[transaction_id].get(str(product_id), now)
