@@ -23,6 +23,8 @@ _VERBS: Final = {
     "export",
     "adjust",
     "agree",
+    "refund",
+    "decide",
 }
 
 # Group → what it may do: "<app>.<verb>_<model>", several verbs at once before the underscore.
@@ -47,8 +49,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "loyalty.redeem coupon",
         "payments.view add transaction",  # By spreadsheet.
         f"payments.{_EDIT} product",
-        f"payments.{_LOOK} category",
-        "payments.link transaction",
+        f"payments.{_LOOK} category paymentmethod",
+        "payments.link refund transaction",
         f"campaigns.{_LOOK} campaign message",
     ),
     gettext_noop("Cashier"): (
@@ -61,7 +63,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         f"payments.{_LOOK} category",
         "payments.view add rate",
         "payments.replay callback",
-        "payments.link transaction",
+        "payments.link refund transaction",
+        "payments.view decide amountconflict",
+        f"payments.{_EDIT} paymentmethod",
         "payments.view add settlement",
         "payments.view settlementrow proposal alarm disclosure",
         "payments.agree proposal",

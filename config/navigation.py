@@ -165,6 +165,8 @@ SIDEBAR: dict[str, object] = {
                 "badge": "config.badges.proposal_badge",
             },
             _list(_("Queries"), "contact_support", "payments_query"),
+            _list(_("Relayed posts"), "forward", "payments_relayedpost"),
+            _list(_("Amount conflicts"), "difference", "payments_amountconflict"),
             _list(_("Exchange rates"), "currency_exchange", "payments_rate"),
         ),
         _group(
@@ -176,15 +178,22 @@ SIDEBAR: dict[str, object] = {
             _list(_("Tier changes"), "trending_up", "loyalty_tierchange"),
         ),
         _group(
+            _("Webhooks"),
+            _list(_("Endpoints"), "webhook", "members_endpoint"),
+            _list(_("Deliveries"), "outbox", "members_delivery"),
+        ),
+        _group(
             _("Imports"),
             _import(_("Import members"), "group_add", "members_member", needs=("add", "change")),
             _import(_("Import products"), "add_box", "payments_product", needs=("add", "change")),
+            _import(_("Import rates"), "currency_exchange", "payments_rate", needs=("add",)),
             _import(_("Import sales"), "playlist_add", "payments_transaction", needs=("add",)),
         ),
         _group(
             _("Settings"),
             _list(_("Programme"), "tune", "members_programme"),
             _list(_("Payment accounts"), "account_balance_wallet", "payments_account"),
+            _list(_("Payment methods"), "credit_card", "payments_paymentmethod"),
             _list(_("Products"), "inventory_2", "payments_product"),
             _list(_("Categories"), "category", "payments_category"),
             _list(_("Regions"), "public", "members_region"),

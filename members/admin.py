@@ -25,7 +25,7 @@ from kit.admin import (
 )
 from kit.masking import mask_name
 from kit.scope import EVERYBODY, HEADQUARTERS, Scoping
-from members import admin_keys  # noqa: F401 - it registers the admin of keys.
+from members import admin_keys, admin_webhooks  # noqa: F401 - they register themselves.
 from members.admin_forms import ConsentDialog, EnrolForm
 from members.links import page_url
 from members.models import (
@@ -174,9 +174,12 @@ class ConsentAdmin(FactAdmin):
 @admin.register(Region)
 class RegionAdmin(BaseAdmin):
     scope = Scoping(store="stores", region="pk")
-    list_display = ["code", "__str__", "currency", "zone", "language"]
+    list_display = ["code", "__str__", "country", "currency", "zone", "language"]
     search_fields = ["code", "name", "name_zh_hant", "name_zh_hans"]
-    fields = ["code", "name", "name_zh_hant", "name_zh_hans", "currency", "zone", "language"]
+    fields = [
+        *("code", "name", "name_zh_hant", "name_zh_hans"),
+        *("country", "currency", "zone", "language"),
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Region]:
         return super().get_queryset(request).distinct()

@@ -11,6 +11,7 @@ from kit.spreadsheet_admin import Choices, ConfirmForm, SheetImportMixin, Upload
 from members.import_pages import narrow_choice, own_stores
 from members.models import Store
 from payments.import_products import ProductSheet
+from payments.import_rates import RateSheet
 from payments.imports import SaleSheet
 
 
@@ -61,3 +62,10 @@ class SaleImports(SheetImportMixin):
 
 class ProductImports(SheetImportMixin):
     sheet = ProductSheet
+
+
+class RateImports(SheetImportMixin):
+    """For exchange rates, which never change: the right to add them is enough."""
+
+    sheet = RateSheet
+    import_rights = ("add",)

@@ -1,12 +1,14 @@
 """Products by spreadsheet, with their categories and the tree that these stand in."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kit.spreadsheet_cells import read_code, read_text
+from kit.money import Money, MoneyError
+from kit.spreadsheet_cells import read_code, read_day, read_number, read_text
 from kit.spreadsheet_import import (
     CHANGED,
     SAME,
@@ -16,18 +18,21 @@ from kit.spreadsheet_import import (
     SheetResult,
     refuse_repeats,
 )
+from members.models import Programme
 from payments.models import Category, Product
 
 _BATCH = 2000
 _NAMES = ("name", "name_zh_hant", "name_zh_hans")
+_FACTS = ("brand", "barcode", "cost", "cost_currency", "launched_on", "days_of_supply")
+_MOST_DAYS = 3650
 
 
 class ProductSheet(SheetResource):
     sku = Column(
         gettext_lazy("SKU"),
         read=read_code(60),
-        aliases="product code|code|item|item code|stock code|article|barcode|貨號|商品編號|"
-        "產品編號|商品代碼|货号|商品编号|产品编号|商品代码|条码|條碼",
+        aliases="product code|code|item|item code|stock code|article|貨號|商品編號|"
+        "產品編號|商品代碼|货号|商品编号|产品编号|商品代码",
     )
     name = Column(
         gettext_lazy("name"),
@@ -63,6 +68,36 @@ class ProductSheet(SheetResource):
         read=read_text(40),
         aliases="parent|parent code|上層類別|上級分類|母類別|上级类别|上级分类|父类别|父分类",
     )
+    brand = Column(
+        gettext_lazy("brand"), read=read_text(80), aliases="brand name|品牌|牌子|品牌名稱|品牌名称"
+    )
+    barcode = Column(
+        gettext_lazy("barcode"),
+        read=read_code(40),
+        aliases="ean|upc|gtin|bar code|條碼|國際條碼|条码|国际条码|商品条码",
+    )
+    cost = Column(
+        gettext_lazy("unit cost"),
+        read=read_number,
+        aliases="cost|cost price|purchase price|成本|單位成本|進貨價|单位成本|进货价|成本价",
+    )
+    cost_currency = Column(
+        gettext_lazy("currency of the cost"),
+        read=read_code(3),
+        aliases="cost currency|currency|成本貨幣|成本幣別|成本货币|成本币种",
+        help_text=gettext_lazy("empty: the programme's currency"),
+    )
+    launched_on = Column(
+        gettext_lazy("launched on"),
+        read=read_day,
+        aliases="launch date|launched|on sale since|上市日期|推出日期|上架日期|上市日",
+    )
+    days_of_supply = Column(
+        gettext_lazy("days of supply"),
+        read=read_number,
+        aliases="supply days|days supply|lasts days|可用天數|使用天數|可用天数|使用天数",
+        help_text=gettext_lazy("how long one lasts its buyer"),
+    )
 
     needed = (("sku",),)
     lock = "import:products"
@@ -75,6 +110,7 @@ class ProductSheet(SheetResource):
             rows, lambda row: row.get("sku"), _("The same SKU stands in row %(row)s already.")
         )
         self._tree = CategoryTree()
+        self._currency = Programme.current().currency
         known = _products(row.get("sku") for row in rows)
         for row in rows:
             if not row.errors:
@@ -87,7 +123,9 @@ class ProductSheet(SheetResource):
         for row in rows:
             _apply(row)
         Product.objects.bulk_create(fresh, batch_size=_BATCH)
-        Product.objects.bulk_update(changed, [*_NAMES, "category"], batch_size=_BATCH)
+        Product.objects.bulk_update(
+            changed, [*_NAMES, *_FACTS, "category", "is_learnt"], batch_size=_BATCH
+        )
 
     def summarise(self, rows: list[Row], result: SheetResult) -> None:
         wanted = {id(row.get("wanted_category")) for row in rows if not row.errors}
@@ -101,15 +139,18 @@ class ProductSheet(SheetResource):
         row.values["wanted_category"] = category
         row.values["product"] = product or Product(sku=row.values["sku"])
         given = {name: row.values[name] for name in _NAMES if row.get(name)}
+        facts = self._facts(row)
         if product is None:
             if not given:
                 row.refuse(_("A new product needs a name."), self.fields["name"].label)
-            row.values["changed"] = {"name": next(iter(given.values()), ""), **given}
+            row.values["changed"] = {"name": next(iter(given.values()), ""), **given, **facts}
             return
-        changed = {name: text for name, text in given.items() if text != getattr(product, name)}
+        given |= facts
+        changed = {name: value for name, value in given.items() if value != getattr(product, name)}
         row.values["changed"] = changed
         row.changes = {
-            name: f"{getattr(product, name) or '-'} → {text}" for name, text in changed.items()
+            name: f"{_shown(getattr(product, name))} → {_shown(value)}"
+            for name, value in changed.items()
         }
         is_other = category is not None and category.pk != product.category_id
         if category is not None and (is_other or category.pk is None):
@@ -117,6 +158,30 @@ class ProductSheet(SheetResource):
         row.outcome = (
             CHANGED if changed or is_other or category_is_new(category) or moved else SAME
         )
+
+    def _facts(self, row: Row) -> dict[str, Any]:
+        """What the row says beside names; an empty cell changes nothing."""
+        found = {name: row.values[name] for name in _FACTS if row.get(name) not in {None, ""}}
+        if "cost" in found:
+            found["cost_currency"] = (row.get("cost_currency") or self._currency).upper()
+            try:
+                found["cost"] = Money.parse(found["cost"], found["cost_currency"]).amount
+            except MoneyError:
+                found["cost"] = Decimal(-1)
+            if found["cost"] < 0:
+                row.refuse(
+                    _("This is no amount of %(currency)s.") % {"currency": found["cost_currency"]},
+                    self.fields["cost"].label,
+                )
+        else:
+            found.pop("cost_currency", None)
+        days = found.get("days_of_supply")
+        if days is not None and (days != int(days) or not 0 < days <= _MOST_DAYS):
+            row.refuse(
+                _("Write a whole number of days, at most 3650."),
+                self.fields["days_of_supply"].label,
+            )
+        return found | ({} if days is None else {"days_of_supply": int(days)})
 
     def _category(self, row: Row) -> tuple[Category | None, bool]:
         """The category that the row names, and whether the row moves it under another one."""
@@ -226,3 +291,10 @@ def _apply(row: Row) -> None:
     category = row.get("wanted_category")
     if category is not None:
         product.category = category
+    product.is_learnt = False  # Somebody has completed it.
+
+
+def _shown(value: Any) -> str:
+    if value in {None, ""}:
+        return "-"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

@@ -5,13 +5,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, NullIf
 
 from kit.checking import known_countries
 from kit.money import Money
-from payments.models import Category, Line, Transaction
+from payments.models import Category, Line, PaymentMethod, Transaction
 from payments.rules.remaining import what_remains
 
 
@@ -79,21 +92,24 @@ def share_with_lines(payments: QuerySet[Transaction], *, since: datetime) -> int
     return int((Decimal(told * 100) / total).to_integral_value(ROUND_HALF_UP))
 
 
-def by_visitors() -> Q:
-    """Transactions of visitors (payments/rules/visitors.py); they have to be `with_countries`."""
-    return ~Q(own_country="") & ~Q(store_country="") & ~Q(own_country=F("store_country"))
+def with_method_names(rows: QuerySet[Transaction], *, language: str) -> QuerySet[Transaction]:
+    """`method_name`: how readers of `language` call the payment method."""
+    column = {"zh-hant": "name_zh_hant", "zh-hans": "name_zh_hans"}.get(language.lower(), "name")
+    named = PaymentMethod.objects.filter(code=OuterRef("method"))
+    local = Coalesce(NullIf(F(column), Value("")), F("name"))
+    return rows.annotate(method_name=Subquery(named.annotate(local=local).values("local")[:1]))
 
 
-def with_countries(rows: QuerySet[Transaction]) -> QuerySet[Transaction]:
-    """`own_country` of the payer and `store_country`, empty where nobody knows."""
-    return rows.annotate(
-        own_country=Case(
-            When(member__isnull=False, then=_country_of("member__region")),
-            default=F("payer_country"),
-            output_field=CharField(),
-        ),
-        store_country=_country_of("store__region"),
+def of_visitors(rows: QuerySet[Any], *, are_visitors: bool = True) -> QuerySet[Any]:
+    """Transactions of visitors, or of locals, by payments/rules/visitors.py; those of whom nobody
+    can say are neither."""
+    own_country = Coalesce(NullIf(_country_of("member__region"), Value("")), F("payer_country"))
+    known: QuerySet[Any] = rows.annotate(
+        own_country=own_country, store_country=_country_of("store__region")
     )
+    known = known.exclude(own_country="").exclude(store_country="")
+    is_at_home = Q(own_country=F("store_country"))
+    return known.filter(~is_at_home if are_visitors else is_at_home)
 
 
 def _country_of(region: str) -> Case:

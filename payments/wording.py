@@ -62,7 +62,11 @@ _WAITING: Final = {
     "award": gettext_lazy("Waits until the payment that it takes back has earned."),
     "campaign": gettext_lazy("Waits until its campaign, which is paused, runs again."),
     "conflict": gettext_lazy(
-        "Says another amount for something that is booked already. The first one counts."
+        "Says another amount for something that is booked already. The first one counts until "
+        "staff decide."
+    ),
+    "twin": gettext_lazy(
+        "Perhaps the same as one that was entered by hand. Staff say whether it is."
     ),
     "doubt": gettext_lazy(
         "In doubt: perhaps it was sent. Ask the member before it is sent again."
@@ -145,14 +149,15 @@ def state_in_words(*, is_done: bool, waiting_for: str) -> str:
 def outcome_in_words(outcome: str | None) -> str:
     """What became of a genuine post: `booked`, `ignored:<reason>`, `conflict` …"""
     kind, _colon, reason = (outcome or "").partition(":")
-    if not kind:
-        return _("Not read yet")
-    if kind == "booked":
-        return _("Booked")
-    if kind == "answered":
-        return _("The platform told of money")
-    if kind == "trouble":
-        return _("No answer yet")
+    words = {
+        "": _("Not read yet"),
+        "booked": _("Booked"),
+        "conflict": _("Another amount than before"),
+        "answered": _("The platform told of money"),
+        "trouble": _("No answer yet"),
+    }
+    if kind in words:
+        return words[kind]
     if kind == "ignored":
         fallback = _("Moves no money (%(reason)s)") % {"reason": reason.replace("_", " ")}
         return str(_IGNORED.get(reason, fallback))

@@ -3,22 +3,46 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
 
 from kit.admin import display, once
 from loyalty.models import Award
 from loyalty.why import why_rows
+from payments.admin.methods import MethodFilter
+from payments.admin.origins import OriginColumns, VisitorFilter
+from payments.admin.refunds import RefundPages
 from payments.admin.transactions import TransactionAdmin
 from payments.import_pages import SaleImports
 from payments.models import Transaction
+from payments.selectors import with_method_names
 
 
 @admin.register(Transaction)
-class TransactionDesk(SaleImports, TransactionAdmin):
-    readonly_fields = [*TransactionAdmin.readonly_fields, "earned"]
+class TransactionDesk(RefundPages, OriginColumns, SaleImports, TransactionAdmin):
+    readonly_fields = [
+        *TransactionAdmin.readonly_fields,
+        *("earned", "what_is_left", "shown_method", "shown_country", "shown_visitor"),
+        *("shown_settled", "shown_fee"),
+    ]
     list_select_related = [*TransactionAdmin.list_select_related, "award"]
+    list_display = [
+        *TransactionAdmin.list_display[:4],
+        "shown_method",
+        *TransactionAdmin.list_display[4:],
+    ]
+    list_filter = [*TransactionAdmin.list_filter, MethodFilter, VisitorFilter]
+    actions_detail = [*TransactionAdmin.actions_detail, "refund_one"]
+    export_fields = [
+        *TransactionAdmin.export_fields,
+        *("method", "payer_country", "settled_amount", "settled_currency", "fee"),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
+        rows: QuerySet[Transaction] = super().get_queryset(request)
+        return with_method_names(rows, language=get_language() or "en")
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The points beside the amount, for whoever may see awards."""
@@ -28,7 +52,14 @@ class TransactionDesk(SaleImports, TransactionAdmin):
         return columns
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        given = super().get_fieldsets(request, obj)
+        given = [
+            *super().get_fieldsets(request, obj),
+            (gettext_lazy("Refunds and disputes"), {"fields": ["what_is_left"]}),
+            (gettext_lazy("Who paid, and how"), {
+                "fields": ["shown_method", "shown_country", "shown_visitor"],
+            }),
+            (gettext_lazy("Paid out by the platform"), {"fields": ["shown_settled", "shown_fee"]}),
+        ]  # fmt: skip
         if not request.user.has_perm("loyalty.view_award"):
             return given
         return [*given, (gettext_lazy("What it earned"), {"fields": ["earned"]})]

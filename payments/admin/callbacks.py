@@ -17,8 +17,8 @@ from kit.work import IS_DUE, IS_PARKED, REPAIR
 from payments.admin.payloads import Unmasking, shown_payload
 from payments.models import Account, Callback, CallbackBody, Conflict, Disclosure, Rejection
 from payments.providers.base import Reason
+from payments.services.conflicts import CONFLICT
 from payments.services.replay import replay_callbacks, replay_rejections
-from payments.services.translate import CONFLICT
 from payments.wording import outcome_in_words, refusal_in_words, state_in_words
 
 REPLAY = "payments.replay_callback"

@@ -3,19 +3,25 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from kit.admin import FactAdmin, display
+from kit.addresses import CallFailed
+from kit.admin import FactAdmin, action, display
 from kit.money import known_currencies
 from kit.scope import EVERYBODY
 from members.models import Programme
+from payments.import_pages import RateImports
 from payments.models import Rate
+from payments.services.fetched_rates import fetch_rates, is_on
 from payments.services.rates import enter_rate
+from payments.services.reference_rates import UnreadableRates
 
 
 class RateForm(forms.ModelForm[Rate]):
@@ -37,7 +43,7 @@ class RateForm(forms.ModelForm[Rate]):
 
 
 @admin.register(Rate)
-class RateAdmin(FactAdmin):
+class RateAdmin(RateImports, FactAdmin):
     scope = EVERYBODY
     list_display = ["currency", "valid_from", "shown_rate", "shown_source", "entered_at"]
     list_filter = ["currency"]
@@ -45,6 +51,7 @@ class RateAdmin(FactAdmin):
     form = RateForm
     fields = ["currency", "valid_from", "rate"]
     export_fields = ["currency", "valid_from", "rate", "source", "entered_at"]
+    actions_list = ["fetch_now"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
         rows: QuerySet[Rate] = super().get_queryset(request)
@@ -71,6 +78,30 @@ class RateAdmin(FactAdmin):
             resumed,
         )
         self.say(request, words % {"count": resumed})
+
+    def has_fetch_permission(self, request: HttpRequest) -> bool:
+        return is_on() and self.has_add_permission(request)
+
+    @action(
+        description=gettext_lazy("Fetch today's rates"),
+        icon="cloud_download",
+        permissions=["fetch"],
+    )
+    def fetch_now(self, request: HttpRequest) -> HttpResponse:
+        try:
+            fetched = fetch_rates(now=timezone.now())
+        except (CallFailed, UnreadableRates) as problem:
+            words = _("No rates were fetched: %(problem)s") % {"problem": problem}
+            self.say(request, words, level=messages.ERROR)
+        else:
+            assert fetched is not None
+            words = _("%(new)d new rates, the newest of %(day)s. %(resumed)d payments go on.")
+            day = date_format(fetched.newest, "DATE_FORMAT")
+            self.say(
+                request,
+                words % {"new": fetched.entered, "day": day, "resumed": fetched.resumed},
+            )
+        return redirect("admin:payments_rate_changelist")
 
     @display(description=gettext_lazy("rate"), ordering="rate")
     def shown_rate(self, rate: Rate) -> str:

@@ -126,7 +126,7 @@ class TransactionAdmin(FactAdmin):
         ]}),
         (gettext_lazy("Where it came from"), {"fields": [
             "source", "account", "callback", "received_at", "payment_ref", "effect_ref",
-            "order_ref", "method", "original", "is_total",
+            "order_ref", "original", "is_total",
         ]}),
         (gettext_lazy("In the reporting currency"), {"fields": ["rate", "shown_reporting"]}),
     ]  # fmt: skip

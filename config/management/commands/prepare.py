@@ -13,6 +13,7 @@ from config import roles
 from config.groups import make_groups
 from config.schedule import JOBS
 from config.scheduling import seed_jobs
+from payments.services.methods import make_methods
 
 
 class Command(BaseCommand):
@@ -32,6 +33,7 @@ class Command(BaseCommand):
                     roles.grant_runtime(connection, role)
             added = seed_jobs(JOBS)
             make_groups()
+            make_methods()
         if added:
             self.stdout.write(f"Added {added} timed jobs.")
 
