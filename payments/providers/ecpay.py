@@ -6,8 +6,8 @@ and barcode issued; result of a recurring payment).
 CheckMacValue covers the decoded fields joined by `&` and `=` and turned into small letters, so
 neither where a value ends nor how a letter is written is vouched for. The customer's browser holds
 a genuine form of its own payment (OrderResultURL) and could send it here respelled. Names are
-therefore read without regard to case, and every value that we go by has a form of its own in which
-no other field can hide; what identifies a payment is kept in small letters.
+therefore read without regard to case, and so are delivery keys; every value that we go by has a
+form of its own in which no other field can hide. ECPay's own numbers are digits.
 
 Refunds and chargebacks are never told of: staff book them, or a settlement file brings them.
 """
@@ -202,8 +202,8 @@ def _notice(form: Fields, ref: str, *, amount: str, time: str, method: str) -> N
     passed = read_passback(form.hint("customfield1"))
     return Notice(
         kind=Kind.PAYMENT,
-        payment_ref=ref.lower(),
-        effect_ref=ref.lower(),
+        payment_ref=ref,
+        effect_ref=ref,
         amount=positive(Money.parse(form.decimal(amount), "TWD"), amount),
         occurred_at=_instant(form, time),
         order_ref=form.hint("merchanttradeno"),

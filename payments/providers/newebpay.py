@@ -34,6 +34,7 @@ from kit.untrusted import (
     positive,
 )
 from payments.hash_pairs import PARTS, HashPair, checked_pair, read_pair
+from payments.passback import read_passback
 from payments.providers.base import (
     Ignored,
     Inbound,
@@ -116,7 +117,7 @@ def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
             return Ignored(_CODE_ONLY)
         if str(result.values.get("TradeType", "")) == _PICKED_UP_UNPAID:
             return Ignored("picked_up_unpaid")
-        return [_payment(result)]
+        return [_payment(result, keys)]
     except (Unreadable, MoneyError) as problem:
         raise MalformedPayload(str(problem)) from problem
 
@@ -199,7 +200,8 @@ def _delivery_key(status: str, result: Fields, trade_info: str) -> str:
     return ":".join((*parts, status, "paid" if result.has("PayTime") else _CODE_ONLY))
 
 
-def _payment(result: Fields) -> Notice:
+def _payment(result: Fields, keys: Keys) -> Notice:
+    order = result.word("MerchantOrderNo") if result.has("MerchantOrderNo") else ""
     ref = result.word("TradeNo")
     return Notice(
         kind=Kind.PAYMENT,
@@ -207,9 +209,17 @@ def _payment(result: Fields) -> Notice:
         effect_ref=ref,
         amount=_amount(result),
         occurred_at=_instant(result, "PayTime"),
-        order_ref=result.word("MerchantOrderNo") if result.has("MerchantOrderNo") else "",
+        order_ref=order,
+        member_code=_member_code(order, keys),
         method=_method(result),
     )
+
+
+def _member_code(order: str, keys: Keys) -> str:
+    """Behind the last underscore of the order number, where the shop writes it there."""
+    _number, underscore, code = order.rpartition("_")
+    is_there = underscore and keys.settings.get("member_number") == "suffix"
+    return read_passback(code).get("member", "") if is_there else ""
 
 
 def _amount(result: Fields) -> Money:
@@ -245,8 +255,7 @@ PROVIDER = Provider(
     secret_label=_("HashKey and HashIV"),
     secret_help=_(
         "Of your shop, from NewebPay's member centre. Use the callback URL as NotifyURL. NewebPay "
-        "hands back no member number: register the order with its member here under the same "
-        "order number. It does not tell of refunds either: book them here."
+        "does not tell of refunds: book them here."
     ),
     verify=verify,
     read=read,
@@ -255,5 +264,17 @@ PROVIDER = Provider(
     secret_parts=PARTS,
     settings=(
         SettingField("merchant_id", _("MerchantID"), _("Results for other shops are refused.")),
+        SettingField(
+            "member_number",
+            _("Member number"),
+            _(
+                "NewebPay hands nothing back but the order number. Without the member in it, "
+                "register orders with their members here, under the same numbers."
+            ),
+            choices=(
+                ("elsewhere", _("is not in the order number")),
+                ("suffix", _("stands behind the last underscore of the order number")),
+            ),
+        ),
     ),
 )

@@ -198,6 +198,25 @@ def test_the_method_is_named_as_people_know_it(changes: dict[str, Any], method: 
     assert read("payment", **changes).method == method
 
 
+@pytest.mark.parametrize(
+    ("order", "where", "member"),
+    [
+        ("Shop_5001_M4K7Q2Z9P", "suffix", "M4K7Q2Z9P"),
+        ("Shop5001", "suffix", ""),
+        ("Shop5001_", "suffix", ""),
+        ("Shop_5001_M4K7Q2Z9P", "elsewhere", ""),
+        ("Shop_5001_M4K7Q2Z9P", "", ""),
+    ],
+)
+def test_the_member_may_stand_behind_the_order_number(order: str, where: str, member: str) -> None:
+    keys = Keys((SECRET,), {"member_number": where})
+
+    notices = newebpay.read(post(payload("payment", MerchantOrderNo=order)), keys)
+
+    assert isinstance(notices, list)
+    assert (notices[0].order_ref, notices[0].member_code) == (order, member)
+
+
 def test_a_code_is_no_payment_and_does_not_stand_in_its_way() -> None:
     code, paid = post(payload("code_issued")), post(payload("transfer"))
 
@@ -334,7 +353,7 @@ def example_payment(sale: Sale) -> Inbound:
         payload(
             "payment",
             TradeNo=sale.ref,
-            MerchantOrderNo=sale.order_ref or sale.ref,
+            MerchantOrderNo=f"{sale.order_ref or sale.ref}_{sale.member_code}",
             Amt=int(sale.money.amount),
             PayTime=sale.at.astimezone(TAIPEI).strftime("%Y-%m-%d %H:%M:%S"),
         )
@@ -354,7 +373,7 @@ def vouched(request: Inbound) -> object:
 
 EXAMPLE = Example(
     code="newebpay",
-    keys=KEYS,
+    keys=Keys((SECRET,), {"member_number": "suffix"}),
     payment=example_payment,
     currencies=("TWD",),
     form_is_loose=True,
