@@ -53,8 +53,8 @@ WITH posts AS (
         count(*) FILTER (WHERE waiting_for IN ('repair', 'conflict')) AS dead
     FROM parked GROUP BY 1
 )
-SELECT account.id, last_at, coalesce(received, 0), coalesce(refused, 0), lag[1], lag[2],
-    coalesce(waiting, 0), coalesce(dead, 0)
+SELECT account.id, last_at, coalesce(received, 0),
+    coalesce(refusals.refused, 0), lag[1], lag[2], coalesce(waiting, 0), coalesce(dead, 0)
 FROM payments_account AS account
 LEFT JOIN posts ON posts.account_id = account.id
 LEFT JOIN refusals ON refusals.account_id = account.id

@@ -6,8 +6,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.formats import number_format
 
-from config.stuck import CACHED_SECONDS, stuck_count
-from payments.models import Alarm, Proposal, Transaction
+from config.stuck import CACHED_SECONDS, open_alarms, stuck_count
+from payments.models import Proposal, Transaction
 from payments.services.booking import unmatched
 
 MOST_SHOWN = 999
@@ -29,7 +29,7 @@ def unmatched_badge(request: HttpRequest) -> str:
 
 
 def alarm_badge(request: HttpRequest) -> str:
-    return _kept(request, Alarm, closed_at=None, seen_at=None)
+    return shown(sum(alarm.seen_at is None for alarm in open_alarms(request)))
 
 
 def proposal_badge(request: HttpRequest) -> str:

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 from campaigns.models import Message
 from campaigns.services.deliver import DOUBT
 from campaigns.wording import WAITS
+from kit.correspondence import DEAD
 from kit.work import IS_PARKED, REPAIR, Work, release
 from payments.models import Alarm, Query
 from payments.wording import waiting_in_words
@@ -28,6 +29,7 @@ RETRY: Final = "payments.replay_callback"
 # It waits because that is how it should be: nobody has to mend anything.
 WAITS_CALMLY: Final = Q(waiting_for="member") | Q(waiting_for__startswith="campaign:")
 SAMPLES: Final = 5
+MOST_ALARMS: Final = 20
 CACHED_SECONDS: Final = 60
 
 
@@ -63,12 +65,17 @@ def stuck_view(request: HttpRequest) -> HttpResponse:
 
 
 def open_alarms(request: HttpRequest) -> list[Alarm]:
-    """Accounts that are silent against their own rhythm, within the scope of who asks."""
-    desk = admin.site._registry[Alarm]
-    if not desk.has_view_permission(request):
-        return []
-    rows = desk.get_queryset(request).filter(closed_at=None).order_by("silent_since")
-    return list(rows[:SAMPLES])
+    """Accounts that are silent against their own rhythm, in the scope of who asks; at most a
+    minute old."""
+    key = f"alarms:{request.user.pk}"
+    kept: list[Alarm] | None = cache.get(key)
+    if kept is None:
+        desk = admin.site._registry[Alarm]
+        rows = desk.get_queryset(request).select_related("account").filter(closed_at=None)
+        may_see = desk.has_view_permission(request)
+        kept = list(rows.order_by("silent_since")[:MOST_ALARMS]) if may_see else []
+        cache.set(key, kept, CACHED_SECONDS)
+    return kept
 
 
 def work_models() -> list[type[Work]]:
@@ -118,7 +125,9 @@ def _group(
         oldest=found["oldest"],
         list_url=_list_url(model, what),
         samples=[(str(row), _change_url(row), row.error[:300]) for row in rows[:SAMPLES]],
-        remedy=_remedy(request, what=what, detail=detail, example=found["example"]),
+        remedy=_remedy_of_dead(model, request)
+        if what == DEAD
+        else _remedy(request, what=what, detail=detail, example=found["example"]),
         can_retry=what == REPAIR,
         is_calm=what in {"member", "campaign"},
     )
@@ -129,6 +138,8 @@ def _reason(what: str, detail: str, example: str) -> str:
         return _("Wait for the payment that they take back: it has not come in yet.")
     if what == "rate":
         return _("Wait for an exchange rate of %(currency)s.") % {"currency": detail}
+    if what == DEAD:
+        return _("The other side did not take them in three days of trying.")
     if what in WAITS:
         return str(WAITS[what])
     return waiting_in_words(example)
@@ -150,6 +161,12 @@ def _remedy(
     if what == DOUBT and request.user.has_perm("campaigns.run_campaign"):
         return _("Confirm or send again"), _list_url(Message, what)
     return None
+
+
+def _remedy_of_dead(model: type[Work], request: HttpRequest) -> tuple[str, str] | None:
+    right = f"{model._meta.app_label}.resend_{model._meta.model_name}"
+    may = request.user.has_perm(right)
+    return (_("Look at them and send them again"), _list_url(model, DEAD)) if may else None
 
 
 def _retry(request: HttpRequest) -> HttpResponse:
