@@ -19,10 +19,12 @@ from payments.admin.account_form import (
     AccountForm,
     fields_of_platforms,
     part_name,
+    secret_name,
     seen_in_words,
     setting_name,
 )
 from payments.admin.account_pages import AccountPages
+from payments.admin.relay import RelayInline
 from payments.models import Account
 from payments.providers import all_providers
 from payments.services.accounts import callback_url, forget_accounts, secrets_of
@@ -51,6 +53,12 @@ def _part_names() -> dict[str, str]:
     }
 
 
+def _whole_secret_names() -> dict[str, str]:
+    """Field of a secret that is one text → code of its platform."""
+    rows = all_providers().values()
+    return {secret_name(row): row.code for row in rows if not row.secret_parts}
+
+
 def _shown_for(codes: list[str]) -> str:
     return f"typeof provider == 'undefined' || {json.dumps(codes)}.includes(provider)"
 
@@ -75,16 +83,16 @@ class AccountAdmin(AccountPages, BaseAdmin):
     search_fields = ["name"]
     autocomplete_fields = ["store"]
     readonly_fields = ["platform", "callback_url", "secret_count", "active_secrets"]
+    inlines = [RelayInline]
 
     @property
     def conditional_fields(self) -> dict[str, str]:
         makers = [row.code for row in all_providers().values() if row.make_secret]
-        in_one = [row.code for row in all_providers().values() if not row.secret_parts]
         return {
             **self._conditions(_setting_names()),
             **self._conditions(_part_names()),
             "makes_secret": _shown_for(makers),
-            "new_secret": _shown_for(in_one),
+            **self._conditions(_whole_secret_names()),
         }
 
     def _conditions(self, names: dict[str, str]) -> dict[str, str]:
@@ -114,10 +122,11 @@ class AccountAdmin(AccountPages, BaseAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            asked, parts = list(_setting_names()), list(_part_names())
+            asked = list(_setting_names())
+            secrets = [*_whole_secret_names(), *_part_names()]
             return [
                 (None, {"fields": ["provider", "name", "store", "is_enabled", *asked]}),
-                (_("Secrets"), {"fields": ["makes_secret", "new_secret", *parts]}),
+                (_("Secrets"), {"fields": ["makes_secret", *secrets]}),
             ]
         provider = all_providers().get(obj.provider)
         base = ["platform", "name", "store", "is_enabled", "order_wait_seconds"]
@@ -148,6 +157,10 @@ class AccountAdmin(AccountPages, BaseAdmin):
         if made:
             words = _("Copy the signing secret now, it is not shown again: %(secret)s")
             self.say(request, words % {"secret": made}, level=messages.WARNING)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        forget_accounts()  # The relay is saved after the account.
 
     @display(description=gettext_lazy("platform"), ordering="provider")
     def platform(self, account: Account) -> str:
