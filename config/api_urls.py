@@ -15,6 +15,7 @@ from loyalty.api.members import LookUpView, MembersView, MemberView
 from loyalty.api.points import BalanceView, PointsView
 from loyalty.api.signs import ConsentsView, IdentitiesView, IdentityView
 from loyalty.api.transactions import TransactionsView, TransactionView
+from payments.api.checkout import CheckoutView
 from payments.api.orders import OrdersView, OrderView
 from payments.api.products import CategoriesView, ProductsView, ProductView
 from payments.api.refunds import RefundsView, ReturnsView
@@ -49,6 +50,7 @@ urlpatterns = [
     path("v1/coupons/<str:code>", CouponView.as_view(), name="api-coupon"),
     path("v1/coupons/<str:code>/redeem", RedeemView.as_view(), name="api-redeem"),
     path("v1/coupon-uses/<uuid:use_id>/cancel", CancelUseView.as_view(), name="api-cancel-use"),
+    path("v1/checkout-options", CheckoutView.as_view(), name="api-checkout-options"),
     path("v1/sales", SalesView.as_view(), name="api-sales"),
     path("v1/orders", OrdersView.as_view(), name="api-orders"),
     path("v1/orders/<path:order_ref>/returns", ReturnsView.as_view(), name="api-returns"),

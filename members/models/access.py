@@ -20,6 +20,7 @@ class ApiKey(models.Model):
         TRANSACTIONS_READ = "transactions:read", _("read transactions and orders")
         MEMBERS_READ = "members:read", _("look members up")
         MEMBERS_WRITE = "members:write", _("enrol and change members")
+        CHECKOUT_READ = "checkout:read", _("read checkout options")
         PRODUCTS_READ = "products:read", _("read products")
         PRODUCTS_WRITE = "products:write", _("write products")
 
