@@ -80,6 +80,9 @@ _WAITING: Final = {
 _IGNORED: Final = {
     "authorisation_released": gettext_lazy("Money that was only reserved was released again."),
     "cancelled": gettext_lazy("The payment was cancelled at once."),
+    "cancelled_before_capture": gettext_lazy(
+        "The payment was cancelled before it was captured. Nothing was paid."
+    ),
     "capture_failed": gettext_lazy(
         "Reserved money could not be collected. Look the payment up at the platform; if the "
         "money will not come, book a refund of it here."
@@ -88,8 +91,10 @@ _IGNORED: Final = {
     "code_issued": gettext_lazy("A payment code was issued. Nobody has paid it yet."),
     "did_not_succeed": gettext_lazy("It did not succeed: no money moved."),
     "dispute_without_money": gettext_lazy("News of a dispute that moves no money now."),
+    "no_trade_status": gettext_lazy("News that moves no money."),
     "not_captured_yet": gettext_lazy("The money is reserved, but not collected yet."),
     "not_paid_yet": gettext_lazy("It is not paid yet."),
+    "nothing_charged": gettext_lazy("A card was checked or stored. Nothing was charged."),
     "picked_up_unpaid": gettext_lazy("A parcel was picked up; it was not paid there."),
     "refund_failed": gettext_lazy(
         "A refund did not succeed. Look it up at the platform: the customer has not got it."
@@ -100,10 +105,13 @@ _IGNORED: Final = {
     ),
     "refund_not_under_way": gettext_lazy("The refund has not begun yet."),
     "refund_period_over": gettext_lazy("The payment can no longer be refunded. It stays paid."),
+    "refund_without_payment": gettext_lazy("Money went to a card that had paid nothing here."),
     "simulated": gettext_lazy("A simulated payment, from the platform's own test button."),
+    "told_by_authorisation": gettext_lazy("Another notice tells of this payment."),
     "told_by_payment_intent": gettext_lazy("Another notice tells of this payment."),
     "told_by_payment_result": gettext_lazy("Another notice tells of this payment."),
     "told_by_refund_or_reversal": gettext_lazy("Another notice tells of this refund."),
+    "unknown_status": gettext_lazy("A state that we do not know. Nothing was booked."),
     "unused_event": gettext_lazy("News that moves no money."),
 }
 

@@ -51,13 +51,18 @@ def inner(told: dict[str, Any], place: int = 0) -> dict[str, Any]:
     return item
 
 
+def written(value: Any) -> str:
+    """As Adyen signs it: nothing for what is missing, true and false in small letters."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def signature(item: dict[str, Any], secret: str = SECRET) -> str:
     amount = item.get("amount") or {}
     names = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
     values = [item.get(name) for name in names]
     values += [amount.get("value"), amount.get("currency")]
     values += [item.get("eventCode"), item.get("success")]
-    text = ":".join("" if value is None else str(value) for value in values)
+    text = ":".join(written(value) for value in values)
     mac = hmac.new(bytes.fromhex(secret), text.encode(), hashlib.sha256)
     return base64.b64encode(mac.digest()).decode()
 
@@ -137,7 +142,7 @@ def vouched(request: Inbound) -> object:
     """The eight fields of each item, and what the account compares beside them."""
     told = json.loads(request.body)
     signatures = [signature(inner(told, n)) for n in range(len(told["notificationItems"]))]
-    return told["live"], signatures
+    return written(told["live"]), signatures
 
 
 EXAMPLE = Example(
