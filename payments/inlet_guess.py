@@ -1,7 +1,7 @@
 """A first guess at what the fields of a sample mean, by their names. Staff look and decide."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 # Field of the recipe → patterns of the names that it often has, the surest first.
@@ -27,16 +27,37 @@ _NAMES: Final = {
     "store": (r"(store|shop|branch|outlet)_?(id|code|no)?",),
     "method": (r"(pay|payment)_?(type|method)", r"method|wallet"),
 }
+_OF_LINES: Final = {
+    "line_sku": (r"sku|(item|product|article)_?(id|no|code)", r"code|id|no"),
+    "line_quantity": (r"(quantity|qty|count)",),
+    "line_amount": (r"(line|item)?_?(total|amount|sum)",),
+    "line_name": (r"name|title|description",),
+}
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def guess(found: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """Field of the recipe → pointer, for those that a name gives away."""
     named = [(pointer, _snake(pointer.rsplit("/", 1)[1])) for pointer, _value in found]
+    # What stands in a list belongs to its lines.
+    return _matching(_NAMES, [(p, name) for p, name in named if "/0/" not in p])
+
+
+def guess_lines(pointer: str, names: Iterable[str]) -> dict[str, str]:
+    """The same for the basket at `pointer`, whose lines have fields of these names."""
+    guessed = _matching(_OF_LINES, [(name, _snake(name)) for name in names])
+    if not {"line_sku", "line_amount"} <= guessed.keys():
+        return {}
+    return {"lines": pointer, **guessed}
+
+
+def _matching(
+    patterns_of: Mapping[str, tuple[str, ...]], named: Sequence[tuple[str, str]]
+) -> dict[str, str]:
     guessed: dict[str, str] = {}
-    for field, patterns in _NAMES.items():
+    for field, patterns in patterns_of.items():
         for pattern in patterns:
-            match = next((p for p, name in named if re.fullmatch(pattern, name)), None)
+            match = next((given for given, name in named if re.fullmatch(pattern, name)), None)
             if match is not None:
                 guessed.setdefault(field, match)
     return guessed

@@ -32,6 +32,10 @@ def part_name(provider: Provider, name: str) -> str:
     return f"{provider.code}__part__{name}"
 
 
+def secret_name(provider: Provider) -> str:
+    return f"{provider.code}__secret"
+
+
 def seen_in_words(seen: Seen) -> str:
     if seen.expires_at is None:
         return seen.words
@@ -45,17 +49,28 @@ def fields_of_platforms() -> dict[str, forms.Field]:
     for provider in all_providers().values():
         for setting in provider.settings:
             found[setting_name(provider, setting.name)] = _setting_field(setting)
-        for part in provider.secret_parts:
-            found[part_name(provider, part.name)] = forms.CharField(
-                label=part.label,
-                help_text=part.help_text,
-                required=False,
-                max_length=8000,
-                widget=UnfoldAdminTextInputWidget(
-                    attrs={"autocomplete": "off", "spellcheck": "false"}
-                ),
+        if not provider.secret_parts:
+            found[secret_name(provider)] = _secret_field(
+                provider.secret_label, provider.secret_help, widget=UnfoldAdminTextareaWidget
             )
+        for part in provider.secret_parts:
+            found[part_name(provider, part.name)] = _secret_field(part.label, part.help_text)
     return found
+
+
+def _secret_field(
+    label: Any, help_text: Any, widget: type[forms.Widget] = UnfoldAdminTextInputWidget
+) -> forms.Field:
+    attrs = {"autocomplete": "off", "spellcheck": "false", "rows": 3}
+    if widget is UnfoldAdminTextInputWidget:
+        del attrs["rows"]
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        max_length=8000,
+        widget=widget(attrs=attrs),
+    )
 
 
 def _setting_field(setting: SettingField) -> forms.Field:
@@ -146,6 +161,8 @@ class AccountForm(forms.ModelForm[Account]):
         self._check_settings(provider, cleaned)
         if provider.secret_parts:
             self._join_parts(provider, cleaned)
+        elif cleaned.get(secret_name(provider)):
+            cleaned["new_secret"] = cleaned[secret_name(provider)]
         self._check_secret(provider, cleaned)
         return cleaned
 
@@ -173,6 +190,8 @@ class AccountForm(forms.ModelForm[Account]):
         kept = len(secrets_of(self.instance)) - len(cleaned.get("removed_secrets") or [])
         parts = [part_name(provider, part.name) for part in provider.secret_parts]
         name = parts[0] if parts else "new_secret"
+        if not parts and cleaned.get(secret_name(provider)):
+            name = secret_name(provider)
         # Hidden for other platforms, the switch may still be on from the one chosen before.
         makes = provider.make_secret is not None and bool(cleaned.get("makes_secret"))
         if (secret or makes) and kept >= MOST_SECRETS:

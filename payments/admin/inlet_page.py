@@ -13,7 +13,7 @@ from kit.admin import may_see_personal_data
 from kit.crypto import CannotDecrypt
 from payments import inlet_recipe as recipes
 from payments.admin.inlet_fields import SECTIONS, Found, RecipeForm, SampleForm, path_in_words
-from payments.inlet_guess import guess
+from payments.inlet_guess import guess, guess_lines
 from payments.inlet_posts import tree_of
 from payments.inlet_recipe import SETTING, BadRecipe, Recipe
 from payments.models import Account, Rejection
@@ -88,7 +88,9 @@ def _found_in(body: str, shape: str) -> Found:
     leaves = list(recipes.leaves(tree))[: recipes.MOST_FOUND]
     lists = list(recipes.lists(tree))[:20]
     of_lines: dict[str, str] = {}
-    for _pointer, rows in lists:
+    guessed = guess(leaves)
+    for pointer, rows in lists:
+        guessed |= guess_lines(pointer, rows[0]) if "lines" not in guessed else {}
         for name, value in rows[0].items():
             if not isinstance(value, dict | list):
                 of_lines.setdefault(name, f"{name} = {_short(value)}")
@@ -96,7 +98,7 @@ def _found_in(body: str, shape: str) -> Found:
         fields=[(pointer, f"{path_in_words(pointer)} = {_short(v)}") for pointer, v in leaves],
         lists=[(pointer, f"{path_in_words(pointer)} ({len(rows)})") for pointer, rows in lists],
         of_lines=list(of_lines.items()),
-        guessed=guess(leaves),
+        guessed=guessed,
     )
 
 

@@ -7,14 +7,41 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from kit.admin import FactAdmin, RelatedFilter, action, display
 from kit.scope import Scoping
 from payments.admin.callbacks import REPLAY, WorkFilter
-from payments.models import Query
-from payments.services.queries import ask_again
+from payments.models import Query, Transaction
+from payments.services.queries import ask_again, ask_platform, can_be_asked
 from payments.wording import outcome_in_words, state_in_words
+
+
+class AsksPlatform:
+    """For the admin of transactions: ask the platform about this payment again."""
+
+    get_object: Any
+    is_in_scope: Any
+    say: Any
+
+    def has_ask_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if obj is None or not request.user.has_perm(REPLAY):
+            return False
+        row = obj if isinstance(obj, Transaction) else self.get_object(request, str(obj))
+        return row is not None and can_be_asked(row.account.provider)
+
+    @action(
+        description=gettext_lazy("Ask the platform again"),
+        icon="contact_support",
+        url_path="ask-platform",
+        permissions=["ask"],
+    )
+    def ask_platform(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        ask_platform(row.account, row.payment_ref, now=timezone.now())
+        self.say(request, _("The platform is asked; what is new will be booked within a minute."))
+        return redirect("admin:payments_transaction_change", object_id)
 
 
 @admin.register(Query)
@@ -68,7 +95,7 @@ class QueryAdmin(FactAdmin):
 
     @display(description=gettext_lazy("answer"))
     def shown_outcome(self, query: Query) -> str:
-        return outcome_in_words(query.outcome)
+        return outcome_in_words(query.outcome) if query.outcome else _("No answer yet")
 
     @display(description=gettext_lazy("state"))
     def shown_state(self, query: Query) -> str:

@@ -26,6 +26,7 @@ from kit.scope import Scoping
 from kit.work import IS_PARKED
 from members.models import Member, Programme
 from payments.admin.callbacks import WorkFilter
+from payments.admin.queries import AsksPlatform
 from payments.models import Line, Transaction
 from payments.search import transactions_matching
 from payments.services.linking import link_transactions
@@ -93,7 +94,7 @@ class LineInline(BaseTabular):
         return Money(line.amount, line.transaction.currency).display(get_language() or "en")
 
 
-class TransactionAdmin(FactAdmin):
+class TransactionAdmin(AsksPlatform, FactAdmin):
     scope = Scoping(store="store", region="store__region")
     list_display = [
         "occurred_at",
@@ -119,7 +120,7 @@ class TransactionAdmin(FactAdmin):
     ordering = ["-occurred_at"]
     inlines = [LineInline]
     actions = ["link"]
-    actions_detail = ["link_one"]
+    actions_detail = ["link_one", "ask_platform"]
     fieldsets = [
         (None, {"fields": [
             "kind", "shown_amount", "occurred_at", "member", "store", "shown_state", "error",

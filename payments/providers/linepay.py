@@ -255,8 +255,9 @@ PROVIDER = Provider(
     label=_("LINE Pay"),
     secret_label=_("Channel secret key"),
     secret_help=_(
-        "In the LINE Pay merchant centre under Manage Link Key. Let your shop call this account's "
-        "callback URL, or give it to LINE Pay as confirmUrl with confirmUrlType SERVER, so that "
+        "In the LINE Pay merchant centre under Manage Link Key. After your shop has confirmed a "
+        "payment, let it call this account's callback URL with ?orderId=…&transactionId=…; if it "
+        "needs no confirmUrl itself, give LINE Pay this one with confirmUrlType SERVER, so that "
         "no customer sees it. Points are given only after LINE Pay answers our own question."
     ),
     verify=verify,
