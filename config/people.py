@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from campaigns.services.merging import withhold_doubles
 from loyalty.models import Standing
@@ -28,10 +28,12 @@ from members.merging import (
 from members.models import Identity, Member, Merge
 from members.persons import own_rows
 from members.selectors import newest_consent
+from payments.services.linking import match_waiting
+from payments.services.matching import answer_disagreements
 
 __all__ = ["CannotMerge", "Side", "merge", "preview_merge", "preview_unmerge", "unmerge"]
 
-_TRIAL: Final = _("a preview")
+_TRIAL: Final = "preview"  # It is rolled back with the rest.
 
 
 def merge(merged: Member, survivor: Member, *, reason: str, actor: Any, now: datetime) -> Merge:
@@ -39,6 +41,8 @@ def merge(merged: Member, survivor: Member, *, reason: str, actor: Any, now: dat
     with transaction.atomic():
         held = hold_standings([merged.pk, survivor.pk])
         fact = merge_members(merged, survivor, reason=reason, actor=actor, now=now)
+        match_waiting(survivor)  # What waited because its signs seemed to be two people's.
+        answer_disagreements(survivor, by=actor, now=now)
         take_over(fact, held, now=now)
         withhold_doubles(fact)
     return fact
@@ -83,7 +87,7 @@ def preview_merge(merged: Member, survivor: Member, *, now: datetime) -> Preview
     """Raises CannotMerge."""
     before = [side_of(merged, now=now), side_of(survivor, now=now)]
     with transaction.atomic():
-        merge(merged, survivor, reason=str(_TRIAL), actor=None, now=now)
+        merge(merged, survivor, reason=_TRIAL, actor=None, now=now)
         after = [side_of(survivor, now=now)]
         transaction.set_rollback(True)
     return Preview(before, after)
@@ -94,7 +98,7 @@ def preview_unmerge(member: Member, *, now: datetime) -> Preview:
     survivor = split_of(merge_to_undo(member)).survivor
     before = [side_of(survivor, now=now)]
     with transaction.atomic():
-        unmerge(member, reason=str(_TRIAL), actor=None, now=now)
+        unmerge(member, reason=_TRIAL, actor=None, now=now)
         after = [side_of(row, now=now) for row in (member, survivor)]
         transaction.set_rollback(True)
     return Preview(before, after)

@@ -92,6 +92,10 @@ def unmerge_members(split: Split, *, reason: str, actor: Any, now: datetime) -> 
     """
     if not reason.strip():
         raise CannotMerge(_("Say why: whoever looks at it later has to understand it."))
+    Member.objects.filter(pk=split.member.pk).update(merged_into=None)
+    split.member.merged_into = None
+    others = [pk for pk in split.branch if pk != split.member.pk]
+    Member.objects.filter(pk__in=others).update(merged_into=split.member)
     joint = _refused(_newest_words([split.survivor.pk]))
     before = split.merge.merged_at
     for member in (split.member, split.survivor):
@@ -99,9 +103,6 @@ def unmerge_members(split: Split, *, reason: str, actor: Any, now: datetime) -> 
         own_noes = _refused(_newest_words([member.pk], before=before))
         for word in (joint | own_noes) - _refused(words):
             _refuse(member, word, now=now)
-    Member.objects.filter(pk=split.member.pk).update(merged_into=None)
-    others = [pk for pk in split.branch if pk != split.member.pk]
-    Member.objects.filter(pk__in=others).update(merged_into=split.member)
     Merge.objects.filter(pk=split.merge.pk).update(
         undone_at=now, undone_by=actor, undone_reason=reason.strip()[:200]
     )

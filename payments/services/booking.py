@@ -16,15 +16,17 @@ from django.db.models import Q
 from kit.bulk import fetch_all, is_any_of
 from kit.work import hold_keys
 from members.models import Store
-from members.services import clue_of, members_by_clue, members_by_code
+from members.services import clue_of, members_by_code
 from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
+from payments.services import matching
 from payments.services.catalogue import learn_products
-from payments.services.methods import learn_methods
 from payments.services.joining import BasketLine, KnownOrder, baskets_of, join_orders, order_key
+from payments.services.matching import METADATA, ORDER, Sign, match
+from payments.services.methods import learn_methods
 from payments.services.twins import pair_with_entries
 
-WAITING_FOR_MEMBER: Final = "member"
+WAITING_FOR_MEMBER: Final = matching.WAITING_FOR_MEMBER
 _STEP: Final = timedelta(microseconds=1)
 
 EffectKey = tuple[int, str, str, str]
@@ -97,7 +99,7 @@ def book(entries: Sequence[Entry]) -> Booked:
     fresh, known, conflicting = _sort_out(entries, known_amounts)
     rows = _build(fresh)
     orders = join_orders(rows)
-    _match(fresh, rows, orders)
+    found = match(rows, _stated(fresh, rows, orders))
     _wait_for_orders(fresh, rows)
     _find_originals(rows)
     questions = pair_with_entries(
@@ -105,6 +107,7 @@ def book(entries: Sequence[Entry]) -> Booked:
     )
     Transaction.record(rows)
     AmountConflict.record(questions)
+    found.record()
     _record_lines(fresh, rows, orders)
     _release_corrections(rows)
     return Booked(fresh=rows, known=known, conflicting=conflicting)
@@ -177,30 +180,19 @@ def _build(entries: Sequence[Entry]) -> list[Transaction]:
     ]
 
 
-def _match(
+def _stated(
     entries: Sequence[Entry], rows: Sequence[Transaction], orders: Mapping[UUID, KnownOrder]
-) -> None:
-    """Whose payments they are: the member number in signed metadata, else the order's member,
-    else a known sign, those of the order first."""
+) -> dict[UUID, list[Sign]]:
+    """Whose payments they are by signed metadata and by their orders."""
     by_code = members_by_code(entry.notice.member_code for entry in entries)
-    by_clue = members_by_clue(clue for row in rows for clue in row.clues)
-    unknown = []
+    stated: dict[UUID, list[Sign]] = {}
     for entry, row in zip(entries, rows, strict=True):
+        named = by_code.get(entry.notice.member_code)
         order = orders.get(row.pk)
         of_order = order.member_id if order else None
-        row.member_id = by_code.get(entry.notice.member_code) or of_order or _first(row, by_clue)
-        if row.member_id is None and row.kind == Kind.PAYMENT:
-            unknown.append(row)
-    clues = [clue for row in unknown for clue in row.clues]
-    hold_keys([f"clue:{clue}" for clue in clues])
-    by_clue = members_by_clue(clues)
-    for row in unknown:
-        row.member_id = _first(row, by_clue)
-        row.waiting_for = "" if row.member_id else WAITING_FOR_MEMBER
-
-
-def _first(row: Transaction, by_clue: dict[str, UUID]) -> UUID | None:
-    return next((by_clue[clue] for clue in row.clues if clue in by_clue), None)
+        signs = ((METADATA, named), (ORDER, of_order))
+        stated[row.pk] = [(kind, member) for kind, member in signs if member is not None]
+    return stated
 
 
 def _wait_for_orders(entries: Sequence[Entry], rows: Sequence[Transaction]) -> None:

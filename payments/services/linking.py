@@ -1,13 +1,16 @@
 """Linking: somebody says whose a payment is, and everything of that payer earns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
 
+from kit.bulk import fetch_all, is_any_of
 from kit.work import hold_keys
 from members.models import Event, Identity, Member
+from members.persons import own_rows
 from members.services import add_identity, record_events
 from payments.models import Transaction
 from payments.services.booking import unmatched
@@ -23,7 +26,7 @@ def link_transactions(
     with transaction.atomic():
         hold_keys([f"clue:{clue}" for clue in clues])
         _learn(member, clues, now=now)
-        linked = _give(Q(pk__in=[row.pk for row in chosen]), member)
+        linked = _give([row.pk for row in chosen], member.pk)
         linked += match_waiting(member)
         if linked:
             _note(member, linked, now=now)
@@ -41,36 +44,50 @@ def link_identity(member: Member, *, kind: str, value: str, now: datetime) -> in
     return linked
 
 
+# Of each waiting payment whose signs all belong to one person: whose its first sign is.
+_KNOWN: Final = """
+WITH sign AS (
+    SELECT waiting.id, clue.place, identity.member_id,
+        coalesce(member.merged_into_id, member.id) AS person
+    FROM payments_transaction AS waiting
+    CROSS JOIN LATERAL unnest(waiting.clues) WITH ORDINALITY AS clue (sign, place)
+    JOIN members_identity AS identity
+      ON identity.kind = split_part(clue.sign, ':', 1)
+     AND identity.hash = split_part(clue.sign, ':', 2)
+    JOIN members_member AS member ON member.id = identity.member_id
+    WHERE waiting.waiting_for = 'member' AND waiting.member_id IS NULL
+      AND waiting.kind = 'payment' AND {which}
+)
+SELECT DISTINCT ON (id) id, member_id FROM sign
+WHERE NOT EXISTS (
+    SELECT FROM sign AS other WHERE other.id = sign.id AND other.person <> sign.person
+)
+ORDER BY id, place
+"""
+_GIVE: Final = """
+UPDATE payments_transaction AS row
+SET member_id = given.member_id, waiting_for = ''
+FROM unnest(%s::uuid[], %s::uuid[]) AS given (payment_id, member_id)
+WHERE row.waiting_for = 'member' AND row.member_id IS NULL
+  AND (row.id = given.payment_id OR row.original_id = given.payment_id)
+"""
+
+
 def match_waiting(member: Member) -> int:
-    """Give `member` the unmatched transactions whose payer is known to be them."""
-    signs = Identity.objects.filter(member=member).values_list("kind", "hash")
+    """Give the unmatched payments whose payer is known to be `member`, or one who was merged into
+    them, to whom the signs belong; not those with a sign of somebody else."""
+    signs = Identity.objects.filter(member__in=own_rows(member)).values_list("kind", "hash")
     clues = [f"{kind}:{digest}" for kind, digest in signs]
-    return _give(Q(clues__overlap=clues), member) if clues else 0
+    if not clues:
+        return 0
+    known = fetch_all(_KNOWN.format(which="waiting.clues && %s::varchar[]"), [clues])
+    return _give_each(dict(known))
 
 
 def match_all_waiting() -> int:
     """Match whatever a bulk import of members or wallets has made known; returns how many."""
+    matched = _give_each(dict(fetch_all(_KNOWN.format(which="true"), [])))
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH known AS (
-                SELECT DISTINCT ON (waiting.id) waiting.id, identity.member_id
-                FROM payments_transaction AS waiting
-                CROSS JOIN LATERAL unnest(waiting.clues) WITH ORDINALITY AS sign (clue, place)
-                JOIN members_identity AS identity
-                  ON identity.kind = split_part(sign.clue, ':', 1)
-                 AND identity.hash = split_part(sign.clue, ':', 2)
-                WHERE waiting.waiting_for = 'member' AND waiting.kind = 'payment'
-                ORDER BY waiting.id, sign.place
-            )
-            UPDATE payments_transaction AS row
-            SET member_id = known.member_id, waiting_for = ''
-            FROM known
-            WHERE row.waiting_for = 'member' AND row.member_id IS NULL
-              AND (row.id = known.id OR row.original_id = known.id)
-            """
-        )
-        matched = int(cursor.rowcount)
         # Refunds that were being booked in that moment.
         cursor.execute(
             """
@@ -84,15 +101,21 @@ def match_all_waiting() -> int:
         return matched + int(cursor.rowcount)
 
 
-def _give(which: Q, member: Member) -> int:
+def _give(payments: Iterable[UUID], member_id: UUID) -> int:
+    return _give_each(dict.fromkeys(payments, member_id))
+
+
+def _give_each(members: Mapping[UUID, UUID]) -> int:
     """Payments, and what was taken back of them: a refund follows its payment."""
-    waiting = Transaction.objects.filter(unmatched(), which, original=None).order_by("pk")
+    found = Transaction.objects.filter(unmatched(), is_any_of("pk", members), original=None)
+    waiting = found.order_by("pk")
     # Locked, so that the next statement sees the refunds that were being booked in this moment.
     payments = list(waiting.select_for_update(no_key=True).values_list("pk", flat=True))
-    rows = Transaction.objects.filter(unmatched()).filter(
-        Q(pk__in=payments) | Q(original__in=payments)
-    )
-    return rows.update(member=member, waiting_for="")
+    if not payments:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_GIVE, [payments, [members[pk] for pk in payments]])
+        return int(cursor.rowcount)
 
 
 def _learn(member: Member, clues: Iterable[str], *, now: datetime) -> None:
