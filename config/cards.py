@@ -23,12 +23,14 @@ def cards(parts: dict[str, Any], window: Window) -> list[Card]:
     """One for each part of the dashboard that its viewer may see."""
     shows: dict[str, Callable[[Any, Window], Card]] = {
         "sales": _sales,
+        "lines": _lines,
         "points": _points,
         "members": _members,
         "messages_by_state": _messages,
         "road": _road,
     }
-    return [show(parts[name], window) for name, show in shows.items() if name in parts]
+    found = [show(parts[name], window) for name, show in shows.items() if name in parts]
+    return [card for card in found if card]
 
 
 def _sales(part: Any, window: Window) -> Card:
@@ -38,6 +40,18 @@ def _sales(part: Any, window: Window) -> Card:
         "note": _("%(count)s payments") % {"count": part["payments"]},
         "change": _change(part["total"].amount, part["total_before"]),
         "url": _list("payments_transaction", _since("occurred_at", window), kind__exact="payment"),
+    }
+
+
+def _lines(part: Any, _window: Window) -> Card:
+    """Nothing before there are payments."""
+    if part["share"] is None:
+        return {}
+    return {
+        "title": _("Sales with lines, 30 days"),
+        "figure": f"{counted(part['share'])} %",
+        "note": _("say what was bought"),
+        "url": _list("payments_product", {}),
     }
 
 

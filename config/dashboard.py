@@ -25,6 +25,7 @@ from kit.money import Money
 from loyalty.models import Transfer
 from members.models import Member, Programme
 from payments.models import Account, Callback, RejectionCount, Transaction
+from payments.selectors import share_with_lines
 
 CACHED_SECONDS: Final = 60
 
@@ -37,6 +38,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     parts: list[tuple[type[Model], str, Callable[[], Any]]] = [
         (Callback, "road", lambda: _road(request, now)),
         (Transaction, "sales", lambda: _sales(request, window, programme.currency)),
+        (Transaction, "lines", lambda: _lines(request, window)),
         (Transfer, "points", lambda: _points(request, window)),
         (Member, "members", lambda: _members(request, window)),
         (Message, "messages_by_state", lambda: _messages(request, window)),
@@ -81,6 +83,10 @@ def _sales(
     return now, before
 
 
+def _lines(request: HttpRequest, window: Window) -> int | None:
+    return share_with_lines(_rows(request, Transaction), since=window.starts_at)
+
+
 def _points(request: HttpRequest, window: Window) -> tuple[dict[str, list[int]], int]:
     rows = _rows(request, Transfer)
     by_kind = figures.daily_sums(rows, at="booked_at", kind="kind", sums="points", window=window)
@@ -108,6 +114,7 @@ def _shown(name: str, found: Any, window: Window) -> dict[str, Any]:
     shows: dict[str, Callable[[Any, Window], dict[str, Any]]] = {
         "road": _show_road,
         "sales": _show_sales,
+        "lines": lambda share, _window: {"share": share},
         "points": _show_points,
         "members": _show_members,
         "messages_by_state": _show_messages,

@@ -9,11 +9,12 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, Count, F, Func, Min, Q, QuerySet, Value
+from django.db.models import Case, CharField, Count, F, Func, Min, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -22,10 +23,14 @@ from campaigns.services.deliver import DOUBT
 from campaigns.wording import WAITS
 from kit.correspondence import DEAD
 from kit.work import IS_PARKED, REPAIR, Work, release
-from payments.models import Alarm, Query
+from payments.models import Alarm, AmountConflict, Query
+from payments.services.conflicts import CONFLICT
+from payments.services.refunds import DEAD_AFTER
 from payments.wording import waiting_in_words
 
 RETRY: Final = "payments.replay_callback"
+TWIN: Final = AmountConflict.Kind.TWIN.value
+VAIN: Final = "vain"  # Not a key that rows wait for: one that they have waited for too long.
 # It waits because that is how it should be: nobody has to mend anything.
 WAITS_CALMLY: Final = Q(waiting_for="member") | Q(waiting_for__startswith="campaign:")
 SAMPLES: Final = 5
@@ -95,9 +100,10 @@ def stuck_count(request: HttpRequest) -> int:
 
 
 def groups_of(model: type[Work], request: HttpRequest) -> Iterable[Group]:
+    waits = Case(When(_in_vain(), then=Value(VAIN)), default=_part(1), output_field=CharField())
     kinds = (
         _parked(model, request)
-        .annotate(what=_part(1), detail=_part(2))
+        .annotate(what=waits, detail=_part(2))
         .values("what", "detail")
         .annotate(rows=Count("pk"), oldest=Min("due_at"), example=Min("waiting_for"))
         .order_by("-rows")
@@ -116,7 +122,10 @@ def _group(
     model: type[Work], request: HttpRequest, *, what: str, detail: str, found: dict[str, Any]
 ) -> Group:
     prefix = f"{what}:{detail}" if detail else what
-    rows = _parked(model, request).filter(waiting_for__startswith=prefix).order_by("due_at")
+    waiting = _in_vain() if what == VAIN else Q(waiting_for__startswith=prefix)
+    if what == "payment":
+        waiting &= ~_in_vain()
+    rows = _parked(model, request).filter(waiting).order_by("due_at")
     return Group(
         model=model._meta.label_lower,
         title=_("Not matched yet") if what == "member" else str(model._meta.verbose_name_plural),
@@ -136,6 +145,11 @@ def _group(
 def _reason(what: str, detail: str, example: str) -> str:
     if what == "payment":
         return _("Wait for the payment that they take back: it has not come in yet.")
+    if what == VAIN:
+        return _(
+            "Have waited more than %(days)d days for the payment that they take back. It will "
+            "hardly come: look for it at the platform, or enter it by spreadsheet."
+        ) % {"days": DEAD_AFTER.days}
     if what == "rate":
         return _("Wait for an exchange rate of %(currency)s.") % {"currency": detail}
     if what == DEAD:
@@ -158,6 +172,9 @@ def _remedy(
         return _("Link them to members"), f"{url}?waiting=member"
     if what == "platform" and request.user.has_perm(RETRY):
         return _("Ask the platform again"), _list_url(Query, what)
+    if what in {CONFLICT, TWIN} and request.user.has_perm("payments.decide_amountconflict"):
+        url = reverse("admin:payments_amountconflict_changelist")
+        return _("Decide"), f"{url}?decided=no"
     if what == DOUBT and request.user.has_perm("campaigns.run_campaign"):
         return _("Confirm or send again"), _list_url(Message, what)
     return None
@@ -189,6 +206,11 @@ def _parked(model: type[Work], request: HttpRequest) -> QuerySet[Any]:
     if desk is None or not desk.has_view_permission(request):
         return model._default_manager.none()
     return desk.get_queryset(request).select_related(None).filter(IS_PARKED)
+
+
+def _in_vain() -> Q:
+    """Refunds whose payment has not come for so long that it hardly will."""
+    return Q(waiting_for__startswith="payment:", due_at__lt=timezone.now() - DEAD_AFTER)
 
 
 def _part(number: int) -> Func:

@@ -34,6 +34,7 @@ from kit.condition_form import ConditionField
 from kit.conditions import ConditionError, sentence
 from kit.scope import EVERYBODY
 from members.models import LANGUAGES
+from payments.line_share import lines_in_words
 
 _NAMES = ["name", "name_zh_hant", "name_zh_hans"]
 RUN = "campaigns.run_campaign"
@@ -135,8 +136,12 @@ class CampaignAdmin(BaseAdmin):
     ) -> Any:
         """What a condition may ask about depends on the trigger, so it is asked afterwards."""
         if obj is not None:
+            registry = registry_for(obj.trigger)
+            asks_about_goods = registry.find("categories") is not None
             condition = ConditionField(
-                registry=registry_for(obj.trigger), label=gettext_lazy("Condition")
+                registry=registry,
+                label=gettext_lazy("Condition"),
+                help_text=lines_in_words(now=timezone.now()) if asks_about_goods else "",
             )
             kwargs["form"] = type("CampaignForm", (forms.ModelForm,), {"condition": condition})
         return super().get_form(request, obj, change=change, **kwargs)

@@ -117,6 +117,22 @@ ITEMS: Final = (
     _item("GI-05", "gifts", 1180, "Collector's box", "典藏禮盒", "典藏礼盒"),
 )
 
+# Invented houses; what is not named is the shop's own.
+HOUSE_BRAND: Final = "Wuyin"
+BRANDS: Final[Mapping[str, str]] = {
+    "puer": "Laohe",
+    "pots": "Yanyao",
+    "ceramics": "Yanyao",
+    "scent": "Senlu",
+    "linen": "Senlu",
+}
+DAYS_OF_SUPPLY: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("green", "oolong", "black", "puer", "herbal"), 30),
+    "scent": 60,
+    "sweets": 14,
+}
+_COST_SHARE: Final = Decimal("0.38")
+
 # What a till asks for in each currency for HKD 1, and the coin that prices end on.
 _PRICING: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
     "HKD": (Decimal(1), Decimal(1)),
@@ -126,6 +142,11 @@ _PRICING: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
     "USD": (Decimal("0.128"), Decimal("0.50")),
     "JPY": (Decimal(20), Decimal(10)),
 }
+
+
+def cost_of(item: Item) -> Decimal:
+    """What one costs the shop, in HKD."""
+    return (item.price * _COST_SHARE).quantize(Decimal("0.10"), ROUND_HALF_UP)
 
 
 def price_in(item: Item, currency: str) -> Decimal:

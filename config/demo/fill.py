@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from config import pipeline
 from config.demo.campaigns import draft_campaigns
 from config.demo.merchant import ZONE, open_shop
-from config.demo.oddities import leave_a_debt, odd_deals, send_oddities
+from config.demo.oddities import enter_by_hand, leave_a_debt, odd_deals, send_oddities
 from config.demo.past import Counter
 from config.demo.people import invent_people
 from config.demo.posts import open_channels
@@ -61,6 +61,7 @@ def fill(scale: Scale, *, folder: Path, now: datetime, say: Say) -> None:
     )
     year.live_through(say)
     leave_a_debt(channels, actor=manager, now=now)
+    enter_by_hand(channels, actor=manager, now=now)
     send_oddities(channels, deals, now=now)
     pipeline.run(now=now)
 

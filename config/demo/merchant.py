@@ -7,14 +7,22 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from config.demo.catalogue import ITEMS, SHELVES
+from config.demo.catalogue import (
+    BRANDS,
+    DAYS_OF_SUPPLY,
+    HOUSE_BRAND,
+    ITEMS,
+    SHELVES,
+    cost_of,
+)
 from config.demo.words import Words
 from kit.conditions import validate
 from loyalty.conditions import PAYMENT
 from loyalty.models import CouponType, Rule, RuleRate, Tier
 from loyalty.services.rules import publish_rule
 from members.models import Programme, Region, Store
-from payments.models import Category, Product
+from payments.models import Category, PaymentMethod, Product
+from payments.services.methods import make_methods
 from payments.services.rates import enter_rate
 
 ZONE: Final = "Asia/Hong_Kong"
@@ -52,6 +60,11 @@ _TIERS: Final = (
 # HKD for one unit; each month wanders around it.
 _RATES: Final = {"TWD": "0.2440", "CNY": "1.0880", "SGD": "5.9200", "USD": "7.8000"}
 _WANDERS: Final = {"TWD": 15, "CNY": 8, "SGD": 8, "USD": 2}  # per mille
+
+_TAKEN: Final = (
+    *("alipay_cn", "alipay_hk", "wechat_pay", "octopus", "fps", "visa", "mastercard", "unionpay"),
+    *("linepay", "jkopay", "paynow", "grabpay", "cash"),
+)
 
 _BASE_BLOCKS: Final = {"HKD": (10, 1), "TWD": (40, 1), "CNY": (10, 1), "SGD": (2, 1)}
 _DOUBLE_BLOCKS: Final = {currency: (per, 2) for currency, (per, _) in _BASE_BLOCKS.items()}
@@ -146,7 +159,8 @@ def open_shop(*, starts_at: datetime, now: datetime, rng: Random) -> None:
     """Settings, places, goods, tiers, rules, coupon types and exchange rates."""
     _name_programme()
     _open_stores()
-    _fill_shelves()
+    _fill_shelves(starts_at.date())
+    _take_methods()
     Tier.objects.bulk_create(
         Tier(
             code=code,
@@ -211,16 +225,31 @@ def _open_stores() -> None:
     )
 
 
-def _fill_shelves() -> None:
+def _fill_shelves(opened_on: date) -> None:
     shelves: dict[str, Category] = {}
     for shelf in SHELVES:
         shelves[shelf.code] = Category.objects.create(
             code=shelf.code, parent=shelves.get(shelf.parent), **shelf.words.as_fields()
         )
     Product.objects.bulk_create(
-        Product(sku=item.sku, category=shelves[item.shelf], **item.words.as_fields())
+        Product(
+            sku=item.sku,
+            category=shelves[item.shelf],
+            brand=BRANDS.get(item.shelf, HOUSE_BRAND),
+            cost=cost_of(item),
+            cost_currency="HKD",
+            days_of_supply=DAYS_OF_SUPPLY.get(item.shelf),
+            launched_on=opened_on,
+            **item.words.as_fields(),
+        )
         for item in ITEMS
     )
+
+
+def _take_methods() -> None:
+    """What the shops take; its names come with the product."""
+    make_methods()
+    PaymentMethod.objects.filter(code__in=_TAKEN).update(is_offered=True)
 
 
 def _publish(earning: _Earning, *, starts_at: datetime, now: datetime) -> None:

@@ -11,12 +11,16 @@ from config.demo.catalogue import ITEMS, price_in
 from config.demo.past import TASTING
 from config.demo.people import Person
 from config.demo.posts import Channels, payload_of
-from config.demo.shopping import TILL, Deal
+from config.demo.shopping import ALIPAY, TILL, Deal
+from kit.money import Money
 from loyalty.models import Award, Standing
 from loyalty.services.points import adjust_points
-from payments.providers.base import Kind, NoticeLine, Outcome
+from payments.models import Transaction
+from payments.providers.base import Kind, Notice, NoticeLine, Outcome
 from payments.services.accounts import known_account
 from payments.services.receive import receive
+from payments.services.refunds import Wanted, refund_payment
+from payments.services.sales import book_sales
 
 
 def odd_deals(people: Sequence[Person], *, now: datetime, rng: Random) -> Iterator[Deal]:
@@ -36,7 +40,11 @@ def odd_deals(people: Sequence[Person], *, now: datetime, rng: Random) -> Iterat
             currency="JPY",
             method="visa",
             member_code=person.code,
-            lines=(NoticeLine(sku=item.sku, quantity=Decimal(1), amount=amount),),
+            # The fair sold a bag that no list of products knows.
+            lines=(
+                NoticeLine(sku=item.sku, quantity=Decimal(1), amount=amount - 10),
+                NoticeLine("FAIR-BAG", Decimal(1), Decimal(10), name="Fair bag"),
+            ),
         )
     for number, days in enumerate((6, 2), start=1):
         yield Deal(
@@ -83,6 +91,36 @@ def leave_a_debt(channels: Channels, *, actor: Any, now: datetime) -> None:
     receive(known, channels.post_of(back), now=back.at)
 
 
+def enter_by_hand(channels: Channels, *, actor: Any, now: datetime) -> None:
+    """Staff enter refunds of the online shop; of the second one the platform tells after all, with
+    another amount, and waits for their answer."""
+    account = channels.accounts[ALIPAY]
+    whole = Transaction.objects.filter(
+        account=account, kind=Kind.PAYMENT, corrections=None, member__isnull=False, due_at=None
+    ).order_by("-occurred_at", "pk")
+    for number, payment in enumerate(whole[:2]):
+        amount = (payment.amount / 4).quantize(Decimal("0.01"))
+        refund_payment(
+            payment,
+            Wanted(
+                amount=Money.parse(amount, payment.currency),
+                ref=f"HAND-{number + 1:03d}",
+                reason="包裝破損" if number == 0 else "少發一件",
+            ),
+            by=actor,
+            now=now - timedelta(minutes=50),
+        )
+        if number == 1:
+            notice = Notice(
+                kind=Kind.REFUND,
+                payment_ref=payment.payment_ref,
+                effect_ref="REFUND-1",
+                amount=Money.parse(amount + 1, payment.currency),
+                occurred_at=now - timedelta(minutes=15),
+            )
+            book_sales([notice], account=account, source=Transaction.Source.CALLBACK, now=now)
+
+
 def send_oddities(channels: Channels, deals: Sequence[Deal], *, now: datetime) -> None:
     """Posts that are refused, that contradict an earlier one, or that cannot be read."""
     recent = [deal for deal in deals if deal.channel == TILL and deal.kind is Kind.PAYMENT][-3:]
@@ -101,6 +139,10 @@ def send_oddities(channels: Channels, deals: Sequence[Deal], *, now: datetime) -
         payload["data"] |= {"amount": str(deal.amount + 100)}
         message_id = f"msg_{deal.kind}_{deal.effect_ref}"
         receive(known, channels.till_post(payload, message_id=message_id, at=at), now=at)
+        # And once more under a number of its own: the same payment, HK$10 dearer.
+        payload["data"] |= {"amount": str(deal.amount + 10)}
+        other = f"{message_id}_again"
+        receive(known, channels.till_post(payload, message_id=other, at=at), now=at)
         # Three decimals: no Hong Kong dollar has them.
         payload["data"] |= {"payment_ref": "T-9999999", "amount": "88.005"}
         receive(known, channels.till_post(payload, message_id="msg_odd", at=at), now=at)

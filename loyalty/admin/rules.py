@@ -19,6 +19,7 @@ from loyalty.conditions import PAYMENT
 from loyalty.models import Rule, RuleRate, Tier
 from loyalty.services.rules import publish_rule
 from members.models import Programme
+from payments.line_share import lines_in_words
 
 _NAMES = ["name", "name_zh_hant", "name_zh_hans"]
 
@@ -100,6 +101,15 @@ class RuleAdmin(BaseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         return super().get_queryset(request).prefetch_related("rates")
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Rules about goods say how many sales tell of goods at all."""
+        form = super().get_form(request, obj, change, **kwargs)
+        for name in {"category", "condition"} & form.base_fields.keys():
+            form.base_fields[name].help_text = lines_in_words(now=timezone.now())
+        return form
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

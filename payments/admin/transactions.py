@@ -30,6 +30,7 @@ from payments.admin.queries import AsksPlatform
 from payments.models import Line, Transaction
 from payments.search import transactions_matching
 from payments.services.linking import link_transactions
+from payments.services.refunds import DEAD_AFTER
 from payments.wording import state_in_words
 
 LINK = "payments.link_transaction"
@@ -60,13 +61,18 @@ class WaitingFilter(DropdownFilter):  # type: ignore[misc]
             ("member", _("a member (unmatched)")),
             ("rate", _("an exchange rate")),
             ("payment", _("its payment")),
+            ("vain", _("its payment, for more than 30 days")),
+            ("twin", _("an answer whether it is told twice")),
             ("repair", _("repair")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not self.value():
             return queryset
-        if self.value() in {"member", "repair"}:
+        if self.value() == "vain":
+            since = timezone.now() - DEAD_AFTER
+            return queryset.filter(waiting_for__startswith="payment:", due_at__lt=since)
+        if self.value() in {"member", "repair", "twin"}:
             return queryset.filter(IS_PARKED, waiting_for=self.value())
         return queryset.filter(IS_PARKED, waiting_for__startswith=f"{self.value()}:")
 
