@@ -33,8 +33,8 @@ STAGES: Final = (
     Stage("translate", translate_callbacks, limit=500, part="points"),  # Callback → Transaction
     Stage("settle", settle_members, limit=500, part="points"),  # → Award, Transfer, Event …
     Stage("react", react_to_events, limit=500, part="offers"),  # Event → Decision, Coupon, Message
-    Stage("query", query_platforms, limit=20, part="post"),  # Query → what the platform says
     Stage("deliver", deliver_messages, limit=20, part="post"),  # Message → sent, or why not
+    Stage("query", query_platforms, limit=24, part="calls"),  # Query → what the platform says
     Stage("relay", pass_on, limit=48, part="calls"),  # RelayedPost → taken, or given up
     Stage("announce", announce_events, limit=48, part="calls"),  # Delivery → taken, or given up
 )

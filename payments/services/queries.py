@@ -6,17 +6,17 @@ asked, over TLS, with our own signature. Translating reads it like any other.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from django.db.models import F, QuerySet
 
 from kit import outward
-from kit.drain import Outbox, drain_outward
-from kit.work import IS_DUE, note_failure
+from kit.switchboard import Exchange, Switchboard
+from kit.work import IS_DUE, REPAIR
 from payments.models import Account, Callback, Query
 from payments.providers import all_providers
 from payments.providers.base import (
@@ -49,6 +49,8 @@ PAUSES: Final = tuple(
 KEPT: Final = timedelta(days=30)
 # While a platform is down, its other questions wait too: each would cost a time-out.
 _REST: Final = timedelta(seconds=30)
+# Of one account: a platform that hangs holds up itself and no other.
+MOST_AT_ONCE: Final = 4
 _PATIENCE: Final = outward.Patience(connect=4.0, total=10.0)
 _MOST_STEPS: Final = 6
 _MOST_KEPT: Final = 100
@@ -62,8 +64,13 @@ class CannotBeAsked(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
+    query_id: int
     account: KnownAccount
     question: Question
+
+    @property
+    def lane(self) -> int:
+        return self.account.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,8 @@ class Heard:
 
 
 def query_platforms(*, now: datetime, limit: int) -> int:
-    """One batch of due questions; returns how many were looked at."""
-    return drain_outward(_OUTBOX, now=now, limit=limit)
+    """One turn: note what was answered, ask what is due."""
+    return _BOARD.turn(now=now, limit=limit)
 
 
 def ask_platform(account: Account, reference: str, *, now: datetime) -> None:
@@ -141,23 +148,32 @@ def _sent(outgoing: Outgoing) -> Answer:
     return Answer(answer.status, answer.body)
 
 
-def _find(limit: int, now: datetime) -> Sequence[int]:
+def _claim(busy: Mapping[Any, int], room: int, now: datetime) -> list[Asked]:
+    """Lease what is due, of each account as many as may be under way at once."""
+    picked = _pick(busy, room, now)
+    accounts = known_accounts(query.account_id for query in picked)
+    asked = []
+    for query in picked:
+        account = accounts[query.account_id]
+        rows = Query.objects.filter(pk=query.pk)
+        if account.provider.ask is None:
+            rows.update(waiting_for=REPAIR, error="This platform cannot be asked.")
+            continue
+        rows.update(due_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1)
+        question = Question(query.reference, nonce=str(uuid4()), at=now)
+        asked.append(Asked(query.pk, account, question))
+    return asked
+
+
+def _pick(busy: Mapping[Any, int], room: int, now: datetime) -> list[Query]:
     due = Query.objects.filter(IS_DUE, due_at__lte=now, account__is_enabled=True)
-    return list(due.order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
-
-
-def _claim(key: int, now: datetime) -> Asked | None:
-    locked = Query.objects.filter(IS_DUE, pk=key, due_at__lte=now)
-    query = locked.select_for_update(skip_locked=True, no_key=True).first()
-    if query is None:
-        return None
-    account = known_accounts([query.account_id])[query.account_id]
-    if account.provider.ask is None:
-        raise CannotBeAsked(account.provider.code)
-    Query.objects.filter(pk=key).update(
-        due_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1
-    )
-    return Asked(account, Question(query.reference, nonce=str(uuid4()), at=now))
+    picked: list[Query] = []
+    for account_id in due.order_by().values_list("account_id", flat=True).distinct():
+        share = min(MOST_AT_ONCE - busy.get(account_id, 0), room - len(picked))
+        if share > 0:
+            own = due.filter(account=account_id).order_by("due_at", "pk")
+            picked += own.select_for_update(of=("self",), skip_locked=True, no_key=True)[:share]
+    return picked
 
 
 def _call(asked: Asked) -> Heard:
@@ -176,10 +192,16 @@ def _call(asked: Asked) -> Heard:
         return Heard(trouble=Trouble.UNREADABLE, detail=str(problem))
 
 
-def _record(key: int, heard: Heard, now: datetime) -> None:
-    query = Query.objects.select_for_update(no_key=True).filter(pk=key).first()
-    if query is None:
-        return  # Another process, after our lease was over, has found it unknown.
+def _record(ended: Sequence[tuple[Asked, Heard]], now: datetime) -> None:
+    for asked, heard in ended:
+        held = Query.objects.select_for_update(no_key=True).filter(pk=asked.query_id)
+        query = held.first()
+        # None: another process, after our lease was over, has found it unknown.
+        if query is not None:
+            _note(query, heard, now)
+
+
+def _note(query: Query, heard: Heard, now: datetime) -> None:
     if heard.answer is None or heard.reading is None:
         _postpone(query, heard.trouble or Trouble.UNREADABLE, heard.detail, now)
     elif isinstance(heard.reading, NotYet):
@@ -231,10 +253,4 @@ def _settle(query: Query, outcome: str, callback: Callback | None = None) -> Non
     )
 
 
-def _park(key: int, error: str, tries: int) -> None:
-    note_failure(Query.objects.filter(pk=key), error, tries=tries)
-
-
-_OUTBOX: Final[Outbox[int, Asked, Heard]] = Outbox(
-    name="query", find=_find, claim=_claim, call=_call, record=_record, park=_park
-)
+_BOARD: Final = Switchboard(Exchange(name="query", claim=_claim, call=_call, record=_record))

@@ -17,7 +17,7 @@ from payments.services.account_check import Level, check_account
 from payments.services.accounts import forget_accounts, secrets_of, set_secrets
 from tests import build
 from tests.admin.conftest import World
-from tests.admin.steps import url_of
+from tests.admin.test_pages import url_of
 from tests.build import NOON, SECRET
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"

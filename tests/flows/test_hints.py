@@ -1,7 +1,6 @@
 """From a hint to points: the platform is asked, and nothing but its answer is money."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ import time_machine
 from django.test import Client
 
 from config import pipeline
-from kit.drain import drain_outward
+from kit.switchboard import Exchange, Switchboard
 from loyalty.services.books import verify_books
 from payments.models import Account, Callback, Query, Rejection, RejectionCount, Transaction
 from payments.providers import linepay
@@ -196,20 +195,20 @@ def test_what_never_becomes_final_is_left_to_staff(platform: LinePay) -> None:
 def test_a_platform_that_is_down_is_asked_again_when_it_is_up(platform: LinePay) -> None:
     build.programme(currency="TWD")
     row = account()
-    platform.pay(ID, 1280)
-    platform.pay(FOREIGN, 50)
     platform.is_down = True
-    hint(row)
-    hint(row, FOREIGN)
+    for number in range(1, 9):
+        platform.pay(str(number), 100 * number)
+        hint(row, str(number))
 
-    ask()
+    while queries._BOARD.turn(now=NOW, limit=queries.MOST_AT_ONCE):
+        pass
     asked_while_down = len(platform.asked)
     platform.is_down = False
     pipeline.run(now=NOW + timedelta(seconds=31))
 
-    assert asked_while_down == 1, "The second question waits while the platform is down."
+    assert asked_while_down == queries.MOST_AT_ONCE, "The others wait while the platform is down."
     amounts = Transaction.objects.order_by("amount").values_list("amount", flat=True)
-    assert list(amounts) == [Decimal(50), Decimal(1280)]
+    assert list(amounts) == [Decimal(100 * number) for number in range(1, 9)]
 
 
 def test_a_server_that_cannot_be_reached_is_named_in_words(
@@ -252,7 +251,7 @@ def test_a_process_that_dies_between_asking_and_noting_costs_nothing(platform: L
     platform.pay(ID, 1280)
     hint(account())
     with pytest.raises(SystemExit):
-        drain_outward(replace(queries._OUTBOX, record=_die), now=NOW, limit=20)
+        _ask_until_it_dies()
 
     ask(queries.LEASE - timedelta(seconds=1))
     too_early = Callback.objects.count()
@@ -261,6 +260,12 @@ def test_a_process_that_dies_between_asking_and_noting_costs_nothing(platform: L
     assert too_early == 0
     assert Transaction.objects.get().amount == Decimal(1280)
     assert len(platform.asked) == 2
+
+
+def _ask_until_it_dies() -> None:
+    board = Switchboard(Exchange("query", queries._claim, queries._call, _die))
+    while board.turn(now=NOW, limit=20):
+        pass
 
 
 def _die(*_args: object) -> None:
