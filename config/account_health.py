@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from config.cards import counted
 from payments.models import Account, Alarm, Callback
 from payments.providers import all_providers
+from payments.services.reconcile.proposing import BY_FILE
 from payments.services.silence import count_posts
 
 CACHED_SECONDS: Final = 60
@@ -127,7 +128,7 @@ def _row(account: Account, health: Health, *, is_silent: bool) -> dict[str, Any]
     return {
         "account": account,
         "url": reverse("admin:payments_account_change", args=[account.pk]),
-        "platform": provider.label if provider else account.provider,
+        "platform": provider.label if provider else BY_FILE.get(account.provider, ""),
         "last_at": health.last_at,
         "per_hour": number_format(round(health.received / 24, 1)),
         "refused": counted(health.refused),

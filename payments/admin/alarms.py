@@ -46,10 +46,10 @@ class AlarmAdmin(FactAdmin):
     actions = ["see"]
     actions_detail = ["see_one"]
     fields = [
-        "account", "shown_state", "silent_since", "silence", "shown_expected", "opened_at",
+        "account", "state_in_words", "silent_since", "silence", "shown_expected", "opened_at",
         "closed_at", "seen_at", "seen_by", "mailed_at", "what_to_do",
     ]  # fmt: skip
-    readonly_fields = ["shown_state", "silence", "shown_expected", "what_to_do"]
+    readonly_fields = ["state_in_words", "silence", "shown_expected", "what_to_do"]
     export_fields = ["account__name", "silent_since", "opened_at", "closed_at", "expected"]
 
     def has_see_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -80,6 +80,10 @@ class AlarmAdmin(FactAdmin):
     @display(description=gettext_lazy("state"), label={"silent": "danger", "over": "success"})
     def shown_state(self, alarm: Alarm) -> tuple[str, str]:
         return ("over", _("over")) if alarm.closed_at else ("silent", _("still silent"))
+
+    @display(description=gettext_lazy("state"))
+    def state_in_words(self, alarm: Alarm) -> str:
+        return self.shown_state(alarm)[1]
 
     @display(description=gettext_lazy("what to do"))
     def what_to_do(self, alarm: Alarm) -> str:

@@ -2,10 +2,11 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import parse_qsl
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -129,7 +130,7 @@ class Unmasking:
                 subject_id=str(row.pk),
                 name=str(row)[:200],
                 reason=form.cleaned_data["reason"],
-                seen_by=request.user,
+                seen_by=cast("User", request.user),
                 seen_at=timezone.now(),
             )
         ])  # fmt: skip

@@ -75,13 +75,13 @@ class SettlementRowAdmin(FactAdmin):
     ordering = ["number", "pk"]
     actions = ["propose_to_book"]
     fields = [
-        "settlement", "shown_number", "shown_verdict", "kind", "payment_ref", "effect_ref",
+        "settlement", "shown_number", "verdict_in_words", "kind", "payment_ref", "effect_ref",
         "order_ref", "shown_amount", "shown_ours", "shown_fee", "settled_amount",
         "settled_currency", "occurred_at", "settled_on", "method", "transaction",
     ]  # fmt: skip
     readonly_fields = [
         "shown_number",
-        "shown_verdict",
+        "verdict_in_words",
         "shown_amount",
         "shown_ours",
         "shown_fee",
@@ -146,6 +146,10 @@ class SettlementRowAdmin(FactAdmin):
     def shown_verdict(self, row: SettlementRow) -> tuple[str, str]:
         return row.verdict, str(SettlementRow.Verdict(row.verdict).label)
 
+    @display(description=gettext_lazy("verdict"))
+    def verdict_in_words(self, row: SettlementRow) -> str:
+        return self.shown_verdict(row)[1]
+
     @display(description=gettext_lazy("in the file"), ordering="amount")
     def shown_amount(self, row: SettlementRow) -> str:
         return row.money.display(get_language() or "en") if row.number else "–"
@@ -200,9 +204,9 @@ class ProposalAdmin(FactAdmin):
     actions = ["agree", "decline"]
     fields = [
         "row", "account", "payment", "shown_amount", "reason", "proposed_by", "proposed_at",
-        "shown_state", "decided_by", "decided_at",
+        "state_in_words", "decided_by", "decided_at",
     ]  # fmt: skip
-    readonly_fields = ["account", "payment", "shown_amount", "shown_state"]
+    readonly_fields = ["account", "payment", "shown_amount", "state_in_words"]
     export_fields = [
         "proposed_at", "proposed_by__username", "row__payment_ref", "row__amount",
         "row__currency", "reason", "is_agreed", "decided_by__username", "decided_at",
@@ -259,3 +263,7 @@ class ProposalAdmin(FactAdmin):
         if proposal.is_agreed is None:
             return "open", _("open")
         return ("agreed", _("agreed")) if proposal.is_agreed else ("declined", _("declined"))
+
+    @display(description=gettext_lazy("state"))
+    def state_in_words(self, proposal: Proposal) -> str:
+        return self.shown_state(proposal)[1]

@@ -1,5 +1,6 @@
 """Settlement files: upload, what comparing came to, and a way out for each fault."""
 
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -11,12 +12,14 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 from unfold.forms import BaseDialogForm
 
 from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, once, plain
+from kit.money import Money
 from kit.scope import Scoping
+from payments.admin.callbacks import WorkFilter
 from payments.admin.settlement_uploads import StatementUploads
 from payments.models import Settlement, SettlementRow
 from payments.services.reconcile.comparing import compare_again
@@ -42,7 +45,7 @@ class SettlementAdmin(StatementUploads, FactAdmin):
     scope = Scoping(store="account__store", region="account__store__region")
     list_display = ["uploaded_at", "account", "file_name", "period", "rows_read", "shown_faults"]
     list_select_related = ["account"]
-    list_filter = [("account", RelatedFilter), ("uploaded_at", PeriodFilter)]
+    list_filter = [("account", RelatedFilter), WorkFilter, ("uploaded_at", PeriodFilter)]
     search_fields = ["file_name"]
     ordering = ["-uploaded_at"]
     actions_list = ["go_to_upload"]
@@ -186,7 +189,12 @@ def render_result(row: Settlement) -> str:
         "footings": {
             "headers": [_("sums of the file"), _("says the file"), _("add up its rows"), ""],
             "rows": [
-                (footing_in_words(what), said, found, "✓" if said == found else "✗")
+                (
+                    footing_in_words(what),
+                    plain(Decimal(said)),
+                    plain(Decimal(found)),
+                    "✓" if said == found else "✗",
+                )
                 for what, said, found in row.footings
             ],
         },
@@ -213,15 +221,19 @@ def sentence_of_homeless(result: Result) -> str:
 
 def _balances(row: Settlement) -> dict[str, Any]:
     rows = [
-        (balance.currency, plain(balance.theirs), plain(balance.ours), plain(balance.difference))
+        (balance.currency, *(_money(sum_, balance.currency) for sum_ in balance.sums))
         for balance in balances_of(row)
     ]
     rows += [
-        (_("fees, %(currency)s") % {"currency": currency}, plain(fee), "", "")
+        (_("fees, %(currency)s") % {"currency": currency}, _money(fee, currency), "", "")
         for currency, fee in fees_of(row)
     ]
     headers = [_("currency"), _("in the file"), _("here"), _("difference")]
     return {"headers": headers, "rows": rows}
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return Money(amount, currency).display(get_language() or "en")
 
 
 def _warnings(row: Settlement) -> Any:

@@ -139,6 +139,7 @@ def steady(account: Account, *, until: datetime, weeks: int = 4) -> None:
 
 def test_closed_days_are_no_silence(accounts: dict[Rate, Account]) -> None:
     account = accounts[cafe]
+    assert account.store is not None
     steady(account, until=day(0, 17))
     closure = Closure.objects.create(
         store=account.store, starts_on=day(1, 0).date(), ends_on=day(1, 0).date()

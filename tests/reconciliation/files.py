@@ -143,14 +143,15 @@ def wechat_file(rows: Sequence[Sale]) -> bytes:
     )
     lines = [header]
     for sale in rows:
-        paid, back = ("0.00", f"{sale.amount}") if sale.of else (f"{sale.amount}", "0.00")
+        told = f"{sale.amount}"
+        sold, returned = ("0.00", told) if sale.of else (told, "0.00")
         refund = [sale.ref, f"r-{sale.ref}"] if sale.of else ["0", "0"]
         cells = [
             *(_clock(sale, "Asia/Shanghai"), "wx0000", "1900000109", "0", "", sale.payment),
             *(f"order-{sale.payment}", "openid", "NATIVE", "REFUND" if sale.of else "SUCCESS"),
-            *("OTHERS", "CNY", paid, "0.00", *refund, back, "0.00"),
+            *("OTHERS", "CNY", sold, "0.00", *refund, returned, "0.00"),
             *(("ORIGINAL", "SUCCESS") if sale.of else ("", "")),
-            *("烏龍茶, 大", "", f"{sale.fee}000", "1.00%", paid, back, ""),
+            *("烏龍茶, 大", "", f"{sale.fee}000", "1.00%", sold, returned, ""),
         ]
         lines.append(",".join(f"`{cell}" for cell in cells))
     paid = sum((sale.amount for sale in rows if not sale.of), Decimal(0))

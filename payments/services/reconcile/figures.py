@@ -25,6 +25,10 @@ class Balance:
     def difference(self) -> Decimal:
         return self.theirs - self.ours
 
+    @property
+    def sums(self) -> tuple[Decimal, Decimal, Decimal]:
+        return self.theirs, self.ours, self.difference
+
 
 def counts_of(settlement: Settlement) -> dict[str, int]:
     """Rows by verdict, in the order in which staff want to see them."""
