@@ -23,6 +23,7 @@ _VERBS: Final = {
     "resend",
     "export",
     "adjust",
+    "merge",
     "agree",
     "refund",
     "decide",
@@ -46,6 +47,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         f"members.{_EDIT} member",
         f"members.{_LOOK} event consent region store",
         "members.see personal_data",
+        "members.merge member",
         f"loyalty.{_LOOK} coupon coupontype tier rule award transfer tierchange standing",
         "loyalty.redeem coupon",
         "payments.view add transaction",  # By spreadsheet.

@@ -29,6 +29,7 @@ from kit.spreadsheet_import import (
 from members.identity_kinds import CUSTOMER, EMAIL, PHONE
 from members.import_writing import write_members
 from members.models import Consent, Identity, Member, Region, Store
+from members.persons import person_of
 from members.services import BadIdentity, hash_of, normalise_identity
 
 _LANGUAGES: Final = {
@@ -42,6 +43,7 @@ _SIGNS: Final = {
     "email": EMAIL,
     "customer": CUSTOMER,
 }
+_PLACES: Final = ("region", "home_store", "merged_into__region", "merged_into__home_store")
 # A member who said no in person is not overruled by a list.
 _OWN_WORD: Final = frozenset({Consent.Source.UNSUBSCRIBE, Consent.Source.PAGE})
 
@@ -198,16 +200,14 @@ class MemberSheet(SheetResource):
             for kind, value in row.values["signs"].items()
         }
         owners = {
-            (identity.kind, identity.hash): identity.member
+            (identity.kind, identity.hash): person_of(identity.member)
             for identity in Identity.objects.filter(
                 hash__in={digest for _kind, digest in hashes}
-            ).select_related("member__region", "member__home_store")
+            ).select_related(*(f"member__{name}" for name in _PLACES))
         }
         members = {
-            member.code: member
-            for member in Member.objects.filter(code__in=codes).select_related(
-                "region", "home_store"
-            )
+            member.code: person_of(member)
+            for member in Member.objects.filter(code__in=codes).select_related(*_PLACES)
         }
         for row in rows:
             self._identify(row, members, owners)

@@ -2,8 +2,10 @@
 
 from django.db.models import Q
 
+from kit.ids import normal_code
 from kit.scope import NOTHING
-from members.services import find_by_code
+from members.models import Member
+from members.persons import own_rows
 from payments.models import Account, Transaction
 
 _MOST = 100
@@ -23,5 +25,5 @@ def transactions_matching(term: str) -> Q:
     paid = Transaction.objects.filter(by_payment_ref(text)).values_list("pk", flat=True)
     if found := list(paid[:_MOST]):
         return Q(pk__in=found)
-    member = find_by_code(text)
-    return Q(member=member) if member else Q(order_ref=text)
+    member = Member.objects.filter(code=normal_code(text)).first()
+    return Q(member__in=own_rows(member)) if member else Q(order_ref=text)

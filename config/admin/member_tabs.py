@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
@@ -33,7 +33,8 @@ from loyalty.selectors import (
     tier_progress,
 )
 from loyalty.wording import benefit, reasons, title
-from members.models import Event, Member
+from members.models import Event, Identity, Member, Merge
+from members.persons import own_rows
 from members.selectors import newest_consent
 from payments.models import Transaction
 from payments.wording import state_in_words
@@ -65,7 +66,13 @@ class Desk:
     payments: int
     last_paid_at: datetime | None
     consent: str
+    merges: list[Merge]
     tabs: list[Tab] = field(default_factory=list)
+
+    @property
+    def lasting(self) -> list[Merge]:
+        """Merges that made the member one with another, and were not undone."""
+        return [merge for merge in self.merges if merge.undone_at is None]
 
 
 def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
@@ -90,8 +97,16 @@ def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
         payments=standing.payments,
         last_paid_at=standing.last_paid_at,
         consent=word,
+        merges=_merges(member),
         tabs=[read() for model, read in parts if _desk(model).has_view_permission(request)],
     )
+
+
+def _merges(member: Member) -> list[Merge]:
+    """Those of the member itself: into another, and of others into it."""
+    of_member = Merge.objects.filter(Q(merged=member) | Q(survivor=member))
+    found = of_member.select_related("merged", "survivor", "actor", "undone_by")
+    return list(found.order_by("-merged_at")[:MOST_ROWS])
 
 
 def _lots(member: Member) -> Tab:
@@ -120,7 +135,7 @@ def _ledger(member: Member) -> Tab:
 
 
 def _transactions(member: Member, request: HttpRequest) -> Tab:
-    found = _desk(Transaction).get_queryset(request).filter(member=member)
+    found = _desk(Transaction).get_queryset(request).filter(member__in=own_rows(member))
     rows = [
         (
             _instant(row.occurred_at),
@@ -161,7 +176,8 @@ def _coupons(member: Member, now: datetime) -> Tab:
 
 
 def _messages(member: Member) -> Tab:
-    found = Message.objects.filter(member=member).order_by("-queued_at")[:MOST_ROWS]
+    sent = Message.objects.filter(member__in=own_rows(member))
+    found = sent.order_by("-queued_at")[:MOST_ROWS]
     rows = [
         (
             _instant(row.queued_at),
@@ -176,7 +192,8 @@ def _messages(member: Member) -> Tab:
 
 
 def _timeline(member: Member, request: HttpRequest) -> Tab:
-    found = list(Event.objects.filter(member=member).order_by("-occurred_at")[:MOST_ROWS])
+    happened = Event.objects.filter(member__in=own_rows(member))
+    found = list(happened.order_by("-occurred_at")[:MOST_ROWS])
     rows: list[Cells] = [
         (_instant(row.occurred_at), _link(row, str(row.get_kind_display())), as_lines(lines))
         for row, lines in zip(found, lines_of(found, request), strict=True)
@@ -187,7 +204,8 @@ def _timeline(member: Member, request: HttpRequest) -> Tab:
 
 def _identities(member: Member, request: HttpRequest) -> Tab:
     is_open = may_see_personal_data(request)
-    found = member.identities.order_by("-added_at")[:MOST_ROWS]
+    known = Identity.objects.filter(member__in=own_rows(member))
+    found = known.order_by("-added_at")[:MOST_ROWS]
     rows = [
         (
             str(row),

@@ -15,6 +15,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from config.admin.member_tabs import tabs_of
+from config.admin.merging import MergePages
 from kit.admin import RelatedFilter, action, display
 from kit.spreadsheet_import import SheetResult
 from loyalty.services.points import CannotAdjust, adjust_points
@@ -69,16 +70,19 @@ class ConsentFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Member)
-class MemberDesk(MemberImports, MemberAdmin):
+class MemberDesk(MergePages, MemberImports, MemberAdmin):
     list_display = [
         "code", "shown_name", "shown_tier", "shown_points", "region", "home_store", "language",
         "joined_at",
     ]  # fmt: skip
-    list_select_related = ["region", "home_store", "standing__tier"]
+    list_select_related = ["region", "home_store", "standing__tier", "merged_into"]
     list_filter = [("standing__tier", RelatedFilter), ConsentFilter, *MemberAdmin.list_filter]
     change_form_outer_before_template = "admin/members/head.html"
     change_form_outer_after_template = "admin/members/tabs.html"
-    actions_detail = ["adjust", "identify", "record_consent", "open_member_page", "renew_link"]
+    actions_detail = [
+        "undo_merge", "adjust", "identify", "record_consent", "open_member_page", "renew_link",
+        "merge_with",
+    ]  # fmt: skip
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -96,6 +100,8 @@ class MemberDesk(MemberImports, MemberAdmin):
 
     @display(description=gettext_lazy("points"), ordering="standing__balance")
     def shown_points(self, member: Member) -> str:
+        if member.merged_into is not None:
+            return f"→ {member.merged_into.code}"
         standing = getattr(member, "standing", None)
         return number_format(standing.balance, force_grouping=True) if standing else "0"
 
@@ -104,6 +110,9 @@ class MemberDesk(MemberImports, MemberAdmin):
         match_all_waiting()
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Of one who was merged, the points are adjusted where they are held."""
+        if obj is not None and self.has_unmerge_permission(request, obj):
+            return False
         return bool(request.user.has_perm(ADJUST)) and self.is_in_scope(request, obj)
 
     @action(

@@ -88,6 +88,10 @@ def _linked(details: Mapping[str, Any]) -> str:
     return words % {"count": count}
 
 
+def _merged(details: Mapping[str, Any]) -> str:
+    return str(details["member"])
+
+
 def _silent(details: Mapping[str, Any]) -> str:
     days = details["days"]
     words = ngettext("no purchase for %(days)d day", "no purchase for %(days)d days", days)
@@ -110,6 +114,8 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     Event.Kind.SILENT: _silent,
     Event.Kind.CONSENT: _consent,
     Event.Kind.LINKED: _linked,
+    Event.Kind.MERGED: _merged,
+    Event.Kind.UNMERGED: _merged,
 }
 
 

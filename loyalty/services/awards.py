@@ -81,7 +81,7 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
     _use_caps(case, docket, earning.by_rule, frozen)
     award = Award(
         transaction=case.row,
-        member_id=case.row.member_id,
+        member_id=case.member_id,
         points=earning.points,
         spend=spend,
         paid_at=case.payment.occurred_at,
@@ -119,7 +119,7 @@ def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
     spend = reporting(after, rate, currency) - reporting(before, rate, currency)
     award = Award(
         transaction=case.row,
-        member_id=case.row.member_id,
+        member_id=case.member_id,
         points=change + forgiven,
         forgiven=forgiven,
         spend=spend.amount,
@@ -236,7 +236,7 @@ def _use_caps(
     day = date.fromisoformat(frozen["on"])
     for rule, points in by_rule.items():
         if str(rule) in frozen["caps"] and points:
-            owner = case.owner_id or case.standing.pk
+            owner = case.member_id
             use = docket.cap_uses.setdefault(
                 (owner, rule, day), CapUse(member_id=owner, rule_id=rule, on=day)
             )

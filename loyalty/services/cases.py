@@ -46,9 +46,15 @@ class Case:
         return self.row.kind == Kind.PAYMENT
 
     @property
+    def member_id(self) -> UUID:
+        """Whose fact it is: mostly the one who stands for it."""
+        assert self.row.member_id is not None
+        return self.row.member_id
+
+    @property
     def owner_id(self) -> UUID | None:
-        """Whose fact it is, if another member stands for them."""
-        return None if self.row.member_id == self.standing.pk else self.row.member_id
+        """Whose points these are, if another member stands for them."""
+        return None if self.member_id == self.standing.pk else self.member_id
 
     @property
     def net(self) -> int:

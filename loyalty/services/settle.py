@@ -260,7 +260,7 @@ def _event(ruling: Ruling, *, now: datetime) -> Event:
         "first_payment": case.is_payment and case.standing.payments == 1,
     }
     return Event(
-        member_id=row.member_id,
+        member_id=case.member_id,
         kind=Event.Kind.PAID if case.is_payment else Event.Kind.REFUNDED,
         key=str(row.pk),
         occurred_at=row.occurred_at,

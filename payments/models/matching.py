@@ -1,7 +1,5 @@
 """Whose payment it is: signs seen beside a member, signs that disagree, and what waits."""
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -90,6 +88,6 @@ class UnmatchedPayment(Transaction):
 
     class Meta:
         proxy = True
-        default_permissions: tuple[Any, ...] = ()
+        default_permissions = ()
         verbose_name = _("unmatched payment")
         verbose_name_plural = _("unmatched payments")

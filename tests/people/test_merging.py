@@ -68,7 +68,11 @@ def test_two_times_silver_is_gold_and_no_campaign_congratulates() -> None:
 
     merge(double, mei)
 
-    assert (stand_of(mei).tier, stand_of(mei).spend, stand_of(mei).payments) == ("gold", 950, 2)
+    assert (stand_of(mei).tier, stand_of(mei).spend, stand_of(mei).payments) == (
+        "gold",
+        Decimal(950),
+        2,
+    )
     assert stand_of(double).payments == 0
     assert not Event.objects.exclude(due_at=None).exists()
     assert books_are_clean()
