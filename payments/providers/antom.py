@@ -176,11 +176,8 @@ def _path(keys: Keys) -> str:
 def _decoded(signature: str) -> bytes | None:
     """URL-escaped base64 in its one spelling: two spellings of a signature would be two posts."""
     text = unquote(signature, errors="replace")
-    return (
-        decoded_base64(text)
-        if signature in (text, quote(text, safe="", errors="replace"))
-        else None
-    )
+    is_canonical = signature in (text, quote(text, safe="", errors="replace"))
+    return decoded_base64(text) if is_canonical else None
 
 
 @lru_cache(maxsize=256)
