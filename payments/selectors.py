@@ -11,12 +11,12 @@ from uuid import UUID
 from django.db.models import (
     Case,
     CharField,
+    Count,
     Exists,
     F,
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Value,
     When,
 )
@@ -85,19 +85,20 @@ def brands_of(payment_ids: Iterable[UUID]) -> dict[UUID, frozenset[str]]:
 def share_with_lines(payments: QuerySet[Transaction], *, since: datetime) -> int | None:
     """How many per cent of the payments since then say what was bought; None without payments."""
     recent = payments.filter(kind=Transaction.Kind.PAYMENT, occurred_at__gte=since).order_by()
-    total = recent.count()
-    if not total:
+    has_lines = Exists(Line.objects.filter(transaction=OuterRef("pk")))
+    found = recent.annotate(has_lines=has_lines).aggregate(
+        total=Count("pk"), told=Count("pk", filter=Q(has_lines=True))
+    )
+    if not found["total"]:
         return None
-    told = recent.filter(Exists(Line.objects.filter(transaction=OuterRef("pk")))).count()
-    return int((Decimal(told * 100) / total).to_integral_value(ROUND_HALF_UP))
+    share = Decimal(found["told"] * 100) / found["total"]
+    return int(share.to_integral_value(ROUND_HALF_UP))
 
 
-def with_method_names(rows: QuerySet[Transaction], *, language: str) -> QuerySet[Transaction]:
-    """`method_name`: how readers of `language` call the payment method."""
-    column = {"zh-hant": "name_zh_hant", "zh-hans": "name_zh_hans"}.get(language.lower(), "name")
-    named = PaymentMethod.objects.filter(code=OuterRef("method"))
-    local = Coalesce(NullIf(F(column), Value("")), F("name"))
-    return rows.annotate(method_name=Subquery(named.annotate(local=local).values("local")[:1]))
+def method_names(codes: Iterable[str]) -> dict[str, str]:
+    """How readers of the active language call these payment methods."""
+    rows = PaymentMethod.objects.filter(code__in=set(codes) - {""})
+    return {row.code: str(row) for row in rows}
 
 
 def of_visitors(rows: QuerySet[Any], *, are_visitors: bool = True) -> QuerySet[Any]:

@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from kit.admin import display, once
 from loyalty.models import Award
@@ -17,7 +16,7 @@ from payments.admin.refunds import RefundPages
 from payments.admin.transactions import TransactionAdmin
 from payments.import_pages import SaleImports
 from payments.models import Transaction
-from payments.selectors import with_method_names
+from payments.selectors import method_names
 
 
 @admin.register(Transaction)
@@ -40,9 +39,13 @@ class TransactionDesk(RefundPages, OriginColumns, SaleImports, TransactionAdmin)
         *("method", "payer_country", "settled_amount", "settled_currency", "fee"),
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
-        rows: QuerySet[Transaction] = super().get_queryset(request)
-        return with_method_names(rows, language=get_language() or "en")
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """One look-up of the names of all payment methods on the page."""
+        found = super().get_changelist_instance(request)
+        names = method_names(row.method for row in found.result_list)
+        for row in found.result_list:
+            row.method_name = names.get(row.method, row.method)
+        return found
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The points beside the amount, for whoever may see awards."""

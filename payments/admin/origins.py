@@ -12,7 +12,7 @@ from kit.admin import display
 from kit.money import Money
 from payments.models import Transaction
 from payments.rules.visitors import is_visitor
-from payments.selectors import of_visitors
+from payments.selectors import method_names, of_visitors
 
 
 class VisitorFilter(DropdownFilter):  # type: ignore[misc]
@@ -36,8 +36,11 @@ class OriginColumns:
     """For the transactions' admin."""
 
     @display(description=gettext_lazy("payment method"))
-    def shown_method(self, row: Transaction) -> str:
-        return getattr(row, "method_name", "") or row.method or "–"
+    def shown_method(self, row: Any) -> str:
+        if not hasattr(row, "method_name"):
+            names = method_names([row.method])
+            row.method_name = names.get(row.method, row.method)
+        return str(row.method_name) or "–"
 
     @display(description=gettext_lazy("visitor"))
     def shown_visitor(self, row: Transaction) -> str:
