@@ -80,8 +80,8 @@ def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     print(f"KILL_SEED={seed}")  # noqa: T201 - whoever sees it fail can repeat it
     chance = random.Random(seed)
     installation = Installation(tmp_path / "data")
-    installation.start()
     try:
+        installation.start()
         given = installation.ask(SET_UP)
         platforms = installation.ask(ACCOUNTS)
         told = tell(

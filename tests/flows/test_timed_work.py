@@ -47,8 +47,8 @@ print(json.dumps(Transaction.objects.exclude(member=None).count()))
 @pytest.mark.processes
 def test_a_task_is_done_though_its_worker_is_killed(tmp_path: Path) -> None:
     installation = Installation(tmp_path / "data")
-    installation.start()
     try:
+        installation.start()
         installation.ask(SET_UP)
         assert installation.kill("worker", random.Random(1))
         installation.ask(SEND)
