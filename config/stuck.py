@@ -84,7 +84,8 @@ def open_alarms(request: HttpRequest) -> list[Alarm]:
 
 
 def work_models() -> list[type[Work]]:
-    return [model for model in apps.get_models() if issubclass(model, Work)]
+    models = (model for model in apps.get_models() if not model._meta.proxy)
+    return [model for model in models if issubclass(model, Work)]
 
 
 def stuck_count(request: HttpRequest) -> int:
@@ -92,9 +93,16 @@ def stuck_count(request: HttpRequest) -> int:
     key = f"stuck:{request.user.pk}"
     kept: int | None = cache.get(key)
     if kept is None:
-        kept = sum(
-            _parked(model, request).exclude(WAITS_CALMLY).count() for model in work_models()
+        # One question, however many kinds of work there are: every page asks it.
+        first, *others = (
+            _parked(model, request)
+            .exclude(WAITS_CALMLY)
+            .order_by()
+            .annotate(place=Value(1))
+            .values_list("place")
+            for model in work_models()
         )
+        kept = first.union(*others, all=True).count()
         cache.set(key, kept, CACHED_SECONDS)
     return kept
 
@@ -168,8 +176,7 @@ def _remedy(
         words = _("Enter a rate of %(currency)s") % {"currency": detail}
         return words, f"{reverse('admin:payments_rate_add')}?{asked}"
     if what == "member" and request.user.has_perm("payments.link_transaction"):
-        url = reverse("admin:payments_transaction_changelist")
-        return _("Link them to members"), f"{url}?waiting=member"
+        return _("Link them to members"), reverse("admin:payments_unmatchedpayment_changelist")
     if what == "platform" and request.user.has_perm(RETRY):
         return _("Ask the platform again"), _list_url(Query, what)
     if what in {CONFLICT, TWIN} and request.user.has_perm("payments.decide_amountconflict"):
