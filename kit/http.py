@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -34,9 +34,12 @@ class RefuseNul:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META.get("QUERY_STRING", ""):
+        if "%00" not in request.META.get("QUERY_STRING", ""):
+            return self._get_response(request)
+        if not request.path.startswith("/api/"):
             return HttpResponse("Bad address.\n", status=400, content_type="text/plain")
-        return self._get_response(request)
+        problem = _problem(exceptions.ParseError(_("The address holds a zero byte.")), 400)
+        return JsonResponse(problem, status=400, content_type=PROBLEM_TYPE)
 
 
 class BodyTooLarge(exceptions.APIException):

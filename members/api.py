@@ -39,7 +39,7 @@ from members.rates import WINDOW, Allowance
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": "^[!-~]{1,120}$", "example": "T1-000200-sale"},
     OpenApiParameter.HEADER,
     required=True,
     description=(

@@ -317,6 +317,8 @@ def _category_columns(
                 {"parent": [_("A category cannot stand below itself.")]}
             )
         above = next((c for c in categories.values() if c.pk == (above and above.parent_id)), None)
+    if columns["code"] in categories:  # So that the next item sees the tree as it will be.
+        categories[columns["code"]].parent_id = parent.pk if parent else None
     columns["parent"] = parent
     return columns
 

@@ -174,4 +174,8 @@ def test_no_header_is_our_fault(header: str) -> None:
 
 
 def test_an_address_with_a_zero_byte_is_refused() -> None:
-    assert Client().get("/admin/login/?next=%00").status_code == 400
+    page, api = Client().get("/admin/login/?next=%00"), Client().get("/api/v1/products?a=%00")
+
+    assert (page.status_code, page["Content-Type"]) == (400, "text/plain")
+    assert (api.status_code, api["Content-Type"]) == (400, "application/problem+json")
+    assert api.json()["code"] == "parse_error"
