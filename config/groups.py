@@ -41,7 +41,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         f"loyalty.{_LOOK} coupon tier rule award tierchange standing",
         f"members.{_LOOK} member event consent region store programme",
         f"payments.{_EDIT} category product",
-        f"payments.{_LOOK} transaction",
+        f"payments.{_LOOK} transaction order",
     ),
     gettext_noop("Store manager"): (
         f"members.{_EDIT} member",
@@ -52,8 +52,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "loyalty.redeem coupon",
         "payments.view add transaction",  # By spreadsheet.
         f"payments.{_EDIT} product",
-        f"payments.{_LOOK} category paymentmethod",
+        f"payments.{_LOOK} category paymentmethod order",
         "payments.link refund transaction",
+        "payments.view disagreement",
         f"campaigns.{_LOOK} campaign message",
     ),
     gettext_noop("Cashier"): (
@@ -63,12 +64,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     gettext_noop("Finance"): (
         f"payments.{_LOOK} account callback conflict query rejection transaction product",
-        f"payments.{_LOOK} category",
+        f"payments.{_LOOK} category order",
         "payments.view add rate",
         "payments.replay callback",
         "payments.view relay relayedpost",
         "payments.resend relayedpost",
         "payments.link refund transaction",
+        "payments.view disagreement",
         "payments.view decide amountconflict",
         f"payments.{_EDIT} paymentmethod",
         "payments.view add settlement",

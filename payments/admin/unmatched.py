@@ -1,0 +1,236 @@
+"""The queue of unmatched payments, and the question whether two members are one person."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from kit.admin import FactAdmin, action, display
+from kit.masking import mask_name
+from kit.scope import Scoping
+from kit.spreadsheet_admin import SheetImportMixin
+from kit.spreadsheet_import import SheetResult
+from members.identity_kinds import kind_label
+from members.models import Member
+from payments.admin.transactions import LINK
+from payments.import_links import LinkSheet
+from payments.models import Disagreement, Transaction, UnmatchedPayment
+from payments.services.booking import unmatched
+from payments.services.linking import link_transactions
+from payments.services.matching import METADATA, ORDER, answer
+from payments.unmatched import MOST, Payer, payers_of
+
+MERGE = "members.merge_member"
+_SHOWN_PAYMENTS = 5
+
+
+@admin.register(UnmatchedPayment)
+class UnmatchedDesk(SheetImportMixin, FactAdmin):
+    """A page of payers instead of a list of rows; the rows themselves are the transactions'."""
+
+    scope = Scoping(store="store", region="store__region")
+    sheet = LinkSheet
+    import_rights: ClassVar[tuple[str, ...]] = ()
+    list_display = ["payment_ref"]
+    search_fields: ClassVar[Sequence[str]] = []
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may_see = request.user.has_perm("payments.view_transaction")
+        return bool(may_see) and self.is_in_scope(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("payments.view_transaction"))
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(LINK))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return redirect("admin:payments_transaction_change", object_id)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._link(request)
+        rows = self._rows(request).select_related("store__region", "account")
+        waiting = rows.filter(unmatched(), kind=Transaction.Kind.PAYMENT)
+        payers = payers_of(rows, self._members(request))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Unmatched payments"),
+            "payers": [_shown(payer) for payer in payers],
+            "count": waiting[: MOST + 1].count(),
+            "most": MOST,
+            "may_link": request.user.has_perm(LINK),
+            "may_merge": request.user.has_perm(MERGE),
+            "list_url": f"{reverse('admin:payments_transaction_changelist')}?waiting=member",
+            "import_url": reverse("admin:payments_unmatchedpayment_import"),
+        }
+        return TemplateResponse(request, "admin/payments/unmatched.html", context)
+
+    def after_import(self, result: SheetResult) -> None:
+        """Linking matched the other payments of these payers along the way."""
+
+    def _link(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm(LINK):
+            raise PermissionDenied
+        member = self._members(request).filter(pk=_uuid(request.POST.get("member", ""))).first()
+        keys = [_uuid(key) for key in request.POST.getlist("payment")]
+        rows = self._rows(request).filter(unmatched(), pk__in=[key for key in keys if key])
+        if member is None or not rows:
+            self.say(request, _("Somebody linked these payments already."), level=messages.WARNING)
+            return self._again()
+        count = link_transactions(rows, member, now=timezone.now())
+        words = ngettext(
+            "%(count)d transaction now belongs to %(member)s.",
+            "%(count)d transactions now belong to %(member)s.",
+            count,
+        )
+        self.say(request, words % {"count": count, "member": member})
+        return self._again()
+
+    def _again(self) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:payments_unmatchedpayment_changelist"))
+
+    def _rows(self, request: HttpRequest) -> QuerySet[Transaction]:
+        rows = cast("QuerySet[Any]", self.get_queryset(request))
+        return cast("QuerySet[Transaction]", rows)
+
+    def _members(self, request: HttpRequest) -> QuerySet[Member]:
+        return cast("QuerySet[Member]", self.admin_site._registry[Member].get_queryset(request))
+
+
+@admin.register(Disagreement)
+class DisagreementDesk(FactAdmin):
+    """Pairs of members whom one payment's signs named together."""
+
+    scope = Scoping(
+        store=("first__home_store", "second__home_store"),
+        region=("first__region", "second__region"),
+    )
+    list_display = ["noticed_at", "shown_first", "shown_second", "transaction", "answer"]
+    list_select_related = ["first", "second", "transaction", "answered_by"]
+    list_filter = [("answer", ChoicesDropdownFilter)]
+    search_fields = ["=first__code", "=second__code"]
+    ordering = ["-noticed_at"]
+    fields = [
+        "noticed_at", "shown_first", "shown_second", "transaction", "answer", "answered_at",
+        "answered_by",
+    ]  # fmt: skip
+    readonly_fields = ["shown_first", "shown_second"]
+    actions = ["are_two"]
+    actions_row = ["compare"]
+    actions_detail = ["compare"]
+
+    def has_merge_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(MERGE)) and self.is_in_scope(request, obj)
+
+    @action(description=gettext_lazy("They are two people"), permissions=["merge"])
+    def are_two(self, request: HttpRequest, queryset: QuerySet[Disagreement]) -> None:
+        count = answer(
+            queryset,
+            Disagreement.Answer.TWO,
+            by=cast("User", request.user),
+            now=timezone.now(),
+        )
+        words = ngettext("%(count)d pair answered.", "%(count)d pairs answered.", count)
+        self.say(request, words % {"count": count})
+
+    @action(description=gettext_lazy("Compare and merge"), icon="merge", permissions=["merge"])
+    def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row: Disagreement | None = self.get_object(request, object_id)
+        if row is None:
+            raise PermissionDenied
+        url = reverse("admin:members_member_merge_with", args=[row.first_id])
+        return HttpResponseRedirect(f"{url}?member={row.second_id}")
+
+    @display(description=gettext_lazy("member"))
+    def shown_first(self, row: Disagreement) -> str:
+        return f"{row.first} · {sign_in_words(row.first_sign)}"
+
+    @display(description=gettext_lazy("other member"))
+    def shown_second(self, row: Disagreement) -> str:
+        return f"{row.second} · {sign_in_words(row.second_sign)}"
+
+
+def sign_in_words(sign: str) -> str:
+    words = {METADATA: _("named by the platform"), ORDER: _("named by the order")}
+    return str(words.get(sign) or kind_label(sign))
+
+
+def _shown(payer: Payer) -> dict[str, Any]:
+    language = get_language() or "en"
+    newest = payer.payments[0]
+    return {
+        "payments": [
+            {"row": row, "amount": row.money.display(language)}
+            for row in payer.payments[:_SHOWN_PAYMENTS]
+        ],
+        "keys": [row.pk for row in payer.payments],
+        "more": max(len(payer.payments) - _SHOWN_PAYMENTS, 0),
+        "title": _title(payer, language),
+        "choose_url": reverse("admin:payments_transaction_link_one", args=[newest.pk]),
+        "suggestions": [
+            {
+                "member": each.member,
+                "label": format_html(
+                    '<a class="rg-link" href="{}">{}</a> {}',
+                    reverse("admin:members_member_change", args=[each.member.pk]),
+                    each.member.code,
+                    mask_name(each.member.name),
+                ),
+                "reasons": ", ".join(each.reasons),
+            }
+            for each in payer.suggestions
+        ],
+        "merge_url": _merge_url(payer),
+    }
+
+
+def _title(payer: Payer, language: str) -> str:
+    count = len(payer.payments)
+    values = {
+        "count": count,
+        "sign": ", ".join(payer.signs),
+        "amount": " + ".join(money.display(language) for money in payer.totals),
+    }
+    if not payer.signs:
+        return _("A payment without any sign of its payer, %(amount)s") % values
+    return (
+        ngettext(
+            "%(count)d payment of one unknown payer, %(amount)s: %(sign)s",
+            "%(count)d payments of one unknown payer, %(amount)s: %(sign)s",
+            count,
+        )
+        % values
+    )
+
+
+def _merge_url(payer: Payer) -> str:
+    """Where two members are suggested, they may be one."""
+    if len(payer.suggestions) != 2:
+        return ""
+    first, second = (each.member for each in payer.suggestions)
+    return f"{reverse('admin:members_member_merge_with', args=[first.pk])}?member={second.pk}"
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
