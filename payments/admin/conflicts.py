@@ -74,10 +74,10 @@ class AmountConflictAdmin(FactAdmin):
         (None, {"fields": ["first", "kind", "booked", "came", "found_at", "what_now"]}),
         (gettext_lazy("What they said"), {"fields": ["both"]}),
         (gettext_lazy("Decision"), {
-            "fields": ["shown_decision", "reason", "decided_by", "decided_at", "correction"],
+            "fields": ["answer", "reason", "decided_by", "decided_at", "correction"],
         }),
     ]  # fmt: skip
-    readonly_fields = ["booked", "came", "what_now", "both", "shown_decision"]
+    readonly_fields = ["booked", "came", "what_now", "both", "answer"]
     export_fields = [
         "found_at", "first__payment_ref", "kind", "first__amount", "amount", "currency",
         "decision",
@@ -180,6 +180,10 @@ class AmountConflictAdmin(FactAdmin):
         if conflict.decision is None:
             return "open", _("open")
         return "decided", conflict.get_decision_display()
+
+    @display(description=gettext_lazy("decision"))
+    def answer(self, conflict: AmountConflict) -> str:
+        return conflict.get_decision_display() if conflict.decision else _("open")
 
     @display(description=gettext_lazy("what can be done"))
     def what_now(self, conflict: AmountConflict) -> str:
