@@ -16,6 +16,7 @@ from kit.outward import in_words
 from kit.work import IS_DUE, IS_PARKED, REPAIR, Work
 
 MOST_SHOWN = 10
+_MOST_QUOTED = 160
 
 STATE_LABELS = {
     "taken": "success",
@@ -66,19 +67,20 @@ def state_of(row: Work, *, was_taken: bool) -> tuple[str, str]:
 
 def attempts_table(attempts: Iterable[Attempt]) -> str:
     """The latest tries, the newest first."""
-    rows = [
-        (
-            date_format(timezone.localtime(row.tried_at), "DATETIME_FORMAT"),
-            row.status or "–",
-            f"{row.milliseconds} ms",
-            in_words(row.trouble) if row.trouble else "",
-            row.note[:200],
-        )
-        for row in attempts
-    ]
-    headers = [_("tried at"), _("answer"), _("took"), _("trouble"), _("what was said")]
-    table = {"headers": headers, "rows": rows}
+    rows = [(_when_in_words(row), _answer_in_words(row)) for row in attempts]
+    table = {"headers": [_("tried at"), _("answer")], "rows": rows}
     return render_to_string("admin/parts/table.html", {"table": table})
+
+
+def _when_in_words(attempt: Attempt) -> str:
+    moment = date_format(timezone.localtime(attempt.tried_at), "DATETIME_FORMAT")
+    return f"{moment} · {attempt.milliseconds} ms"
+
+
+def _answer_in_words(attempt: Attempt) -> str:
+    said = [str(attempt.status)] if attempt.status else []
+    said += [in_words(attempt.trouble)] if attempt.trouble else []
+    return " · ".join([*said, *filter(None, [attempt.note[:_MOST_QUOTED]])])
 
 
 def standing_in_words(whom: Correspondent) -> str:

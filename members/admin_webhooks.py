@@ -291,12 +291,12 @@ class DeliveryAdmin(FactAdmin):
         "happened_at",
         "queued_at",
         "sent_at",
-        "shown_state",
+        "state",
         "due_at",
         "data",
         "tries",
     ]
-    readonly_fields = ["shown_state", "tries"]
+    readonly_fields = ["state", "tries"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows = super().get_queryset(request).select_related("endpoint")
@@ -317,6 +317,10 @@ class DeliveryAdmin(FactAdmin):
     @display(description=gettext_lazy("state"), label=STATE_LABELS)
     def shown_state(self, delivery: Delivery) -> tuple[str, str]:
         return state_of(delivery, was_taken=delivery.sent_at is not None)
+
+    @display(description=gettext_lazy("state"))
+    def state(self, delivery: Delivery) -> str:
+        return self.shown_state(delivery)[1]
 
     @display(description=gettext_lazy("attempts"))
     def tries(self, delivery: Delivery) -> str:

@@ -6,6 +6,7 @@ docs/guides/webhooks.md promises these names to receivers: add some, never renam
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from kit.money import Money, MoneyError
 from members.models import Endpoint, Event
 
 Details = Mapping[str, Any]
@@ -13,6 +14,7 @@ Telling = tuple[str, dict[str, Any]]
 Type = Endpoint.Type
 
 TEST: Final = "webhook.test"
+_AMOUNTS: Final = frozenset({"amount", "discount"})
 
 
 def telling(event: Event) -> Telling | None:
@@ -26,10 +28,7 @@ def _payment(details: Details) -> Telling | None:
     points = details.get("points") or 0
     if points == 0:
         return None
-    names = (
-        *("points", "transaction", "payment_ref", "amount", "currency", "reporting_amount"),
-        "first_payment",
-    )
+    names = ("points", "transaction", "payment_ref", "amount", "currency", "first_payment")
     kind = Type.POINTS_EARNED if points > 0 else Type.POINTS_REVERSED
     return kind, _picked(details, *names)
 
@@ -55,7 +54,18 @@ def _copied(kind: Type, *names: str) -> Callable[[Details], Telling]:
 
 
 def _picked(details: Details, *names: str) -> dict[str, Any]:
-    return {name: details[name] for name in names if name in details}
+    found = {name: details[name] for name in names if name in details}
+    for name in _AMOUNTS & found.keys():
+        found[name] = _in_places_of(str(details.get("currency")), found[name])
+    return found
+
+
+def _in_places_of(currency: str, figure: Any) -> Any:
+    """`88.00`, not the `88.0000` of our column; what is no amount of money stays as it is."""
+    try:
+        return str(Money.parse(figure, currency).amount)
+    except MoneyError:
+        return figure
 
 
 _COUPON: Final = ("coupon", "type")

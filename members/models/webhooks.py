@@ -32,7 +32,7 @@ class Endpoint(Correspondent):
         COUPON_ISSUED = "coupon.issued", _("coupon issued")
         COUPON_REDEEMED = "coupon.redeemed", _("coupon redeemed")
         COUPON_RETURNED = "coupon.returned", _("coupon returned")
-        PAYMENT_MATCHED = "payment.matched", _("payments linked to a member")
+        PAYMENT_MATCHED = "payment.matched", _("payment matched")
 
     class Stop(models.TextChoices):
         """Why we switched an endpoint off ourselves."""
@@ -133,7 +133,7 @@ class Delivery(Work):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.key}"
+        return f"#{self.pk} {self.type}"
 
 
 class DeliveryAttempt(Attempt):

@@ -90,8 +90,8 @@ class RelayedPostAdmin(FactAdmin):
     ordering = ["-id"]
     actions = ["pass_on"]
     actions_detail = ["pass_one_on"]
-    fields = ["account", "callback", "received_at", "taken_at", "shown_state", "due_at", "tries"]
-    readonly_fields = ["shown_state", "tries"]
+    fields = ["account", "callback", "received_at", "taken_at", "state", "due_at", "tries"]
+    readonly_fields = ["state", "tries"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RelayedPost]:
         return super().get_queryset(request).defer("sealed")
@@ -118,6 +118,10 @@ class RelayedPostAdmin(FactAdmin):
     @display(description=gettext_lazy("state"), label=STATE_LABELS)
     def shown_state(self, post: RelayedPost) -> tuple[str, str]:
         return state_of(post, was_taken=post.taken_at is not None)
+
+    @display(description=gettext_lazy("state"))
+    def state(self, post: RelayedPost) -> str:
+        return self.shown_state(post)[1]
 
     @display(description=gettext_lazy("attempts"))
     def tries(self, post: RelayedPost) -> str:

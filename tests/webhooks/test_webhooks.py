@@ -58,6 +58,7 @@ def test_a_payment_is_told_as_points_earned_and_the_signature_verifies() -> None
     assert content["data"]["member"] == mei.code
     assert content["data"]["points"] == 88
     assert content["data"]["payment_ref"] == "p1"
+    assert (content["data"]["amount"], content["data"]["currency"]) == ("88.00", "HKD")
     assert states() == {seen.headers["webhook-id"]: "sent"}
     assert "Mei" not in seen.body.decode()
     assert "91234567" not in seen.body.decode()
