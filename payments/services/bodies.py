@@ -11,8 +11,8 @@ from payments.providers.base import Inbound
 
 _CONTEXT: Final = "payments.body"
 # What a platform signs or means by; cookies, addresses of proxies and the like are not kept.
-# `authorization` is: Adyen vouches by it for what its signature leaves out, and a refused post must
-# be able to prove itself again in a replay. It lies sealed like the body, and no page shows it.
+# `authorization` is: Adyen vouches by it for what its signature leaves out, and a refused post
+# must prove itself again in a replay. It lies sealed like the body, and no page shows it.
 _DROPPED_HEADERS: Final = frozenset({"cookie", "x-forwarded-for", "x-real-ip"})
 
 

@@ -37,7 +37,7 @@ OPEN = {code: row for code, row in SIGNED.items() if code not in ("newebpay", "w
 FORMS = {code: row for code, row in SIGNED.items() if code not in JSON_SIGNED}
 
 
-def each(examples: dict[str, Example]) -> Any:
+def each(examples: dict[str, Example]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "example", [pytest.param(example, id=code) for code, example in examples.items()]
     )
