@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -95,7 +96,7 @@ def test_a_genuine_post_comes_through_to_the_books(example: Example) -> None:
     translate()
 
     assert response.status_code == 200
-    assert [(row.kind, row.amount) for row in Transaction.objects.all()] == [("payment", 100)]
+    assert [(row.kind, row.amount) for row in Transaction.objects.all()] == [("payment", Decimal(100))]
 
 
 @each(SIGNED)
