@@ -96,7 +96,9 @@ def test_a_genuine_post_comes_through_to_the_books(example: Example) -> None:
     translate()
 
     assert response.status_code == 200
-    assert [(row.kind, row.amount) for row in Transaction.objects.all()] == [("payment", Decimal(100))]
+    assert [(row.kind, row.amount) for row in Transaction.objects.all()] == [
+        ("payment", Decimal(100))
+    ]
 
 
 @each(SIGNED)
