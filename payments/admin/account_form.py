@@ -53,8 +53,11 @@ def fields_of_platforms() -> dict[str, forms.Field]:
             found[secret_name(provider)] = _secret_field(
                 provider.secret_label, provider.secret_help, widget=UnfoldAdminTextareaWidget
             )
-        for part in provider.secret_parts:
-            found[part_name(provider, part.name)] = _secret_field(part.label, part.help_text)
+        for place, part in enumerate(provider.secret_parts):
+            # What is said of the whole set stands below its first part.
+            said = [*([] if place else [str(provider.secret_help)]), str(part.help_text)]
+            name = part_name(provider, part.name)
+            found[name] = _secret_field(part.label, " ".join(filter(None, said)))
     return found
 
 
@@ -143,11 +146,6 @@ class AccountForm(forms.ModelForm[Account]):
         if "new_secret" in self.fields:
             self.fields["new_secret"].label = own.secret_label
             self.fields["new_secret"].help_text = own.secret_help
-        for part in own.secret_parts[:1]:
-            first = self.fields.get(part_name(own, part.name))
-            if first is not None:
-                words = filter(None, [str(own.secret_help), str(part.help_text)])
-                first.help_text = " ".join(words)
 
     def clean_order_wait_seconds(self) -> int:
         return self.cleaned_data["order_wait_seconds"] or 0
