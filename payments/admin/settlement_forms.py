@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -99,7 +100,7 @@ class MappingForm(forms.Form):
         choices = [("", "–"), *((header, header) for header in headers if header)]
         for name, label in FIELDS.items():
             self.fields[name] = forms.ChoiceField(
-                label=label,
+                label=capfirst(label),
                 choices=choices,
                 required=False,
                 widget=UnfoldAdminSelectWidget(choices=choices),
