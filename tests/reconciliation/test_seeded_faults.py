@@ -71,7 +71,7 @@ def test_exactly_the_seeded_faults_are_found(db: None, form: str) -> None:
     assert settlement.wrong_footings == []
     assert settlement.problems == []
     assert settlement.compared_at == NOON
-    assert took < 20  # Seconds; on an idle machine about two.
+    assert took < 60  # Seconds; about two on an idle machine.
 
 
 def _named(row: SettlementRow, refs: dict[UUID, str]) -> str:
