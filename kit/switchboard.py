@@ -10,9 +10,10 @@ A claim is a lease: when the process dies, the row is due again once the lease i
 """
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -59,7 +60,6 @@ class Switchboard(Generic[Parcel, Outcome]):
     def __init__(self, exchange: Exchange[Parcel, Outcome], *, threads: int = THREADS) -> None:
         self._exchange = exchange
         self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None  # Not before the first call: it forks badly.
         self._calls: dict[Future[Outcome], Parcel] = {}
         self._ended: list[tuple[Parcel, Outcome]] = []
 
@@ -80,9 +80,20 @@ class Switchboard(Generic[Parcel, Outcome]):
         return done + len(self._calls)
 
     def _start(self, parcel: Parcel) -> "Future[Outcome]":
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=self._exchange.name)
-        return self._pool.submit(self._exchange.call, parcel)
+        """On a thread of its own that the process does not wait for when it ends: nobody would
+        note what came of it, so the row is due again."""
+        future: Future[Outcome] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(self._exchange.call(parcel))
+            except BaseException as problem:
+                future.set_exception(problem)
+                raise
+
+        name = f"{self._exchange.name} {parcel.lane}"
+        threading.Thread(target=run, name=name, daemon=True).start()
+        return future
 
     def _record(self, now: datetime) -> int:
         """What the database could not take for now stays in memory until it can."""
