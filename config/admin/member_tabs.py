@@ -37,7 +37,7 @@ from members.models import Event, Identity, Member, Merge
 from members.persons import own_rows
 from members.selectors import newest_consent
 from payments.models import Transaction
-from payments.wording import state_in_words
+from payments.wording import state_of
 
 MOST_ROWS: Final = 20
 Cells = tuple[Any, ...]
@@ -67,12 +67,8 @@ class Desk:
     last_paid_at: datetime | None
     consent: str
     merges: list[Merge]
+    is_merged: bool  # Another member holds all that is counted.
     tabs: list[Tab] = field(default_factory=list)
-
-    @property
-    def lasting(self) -> list[Merge]:
-        """Merges that made the member one with another, and were not undone."""
-        return [merge for merge in self.merges if merge.undone_at is None]
 
 
 def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
@@ -98,6 +94,7 @@ def tabs_of(member: Member, request: HttpRequest, *, now: datetime) -> Desk:
         last_paid_at=standing.last_paid_at,
         consent=word,
         merges=_merges(member),
+        is_merged=member.merged_into_id is not None,
         tabs=[read() for model, read in parts if _desk(model).has_view_permission(request)],
     )
 
@@ -143,7 +140,7 @@ def _transactions(member: Member, request: HttpRequest) -> Tab:
             str(row.get_kind_display()),
             _money(row.money),
             str(row.store or "–"),
-            state_in_words(is_done=row.is_done, waiting_for=row.waiting_for),
+            state_of(row),
         )
         for row in found.select_related("store").order_by("-occurred_at")[:MOST_ROWS]
     ]

@@ -1,6 +1,6 @@
 """The member in the admin: who they are, where they stand, what they hold, what happened."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -79,10 +79,14 @@ class MemberDesk(MergePages, MemberImports, MemberAdmin):
     list_filter = [("standing__tier", RelatedFilter), ConsentFilter, *MemberAdmin.list_filter]
     change_form_outer_before_template = "admin/members/head.html"
     change_form_outer_after_template = "admin/members/tabs.html"
-    actions_detail = [
-        "undo_merge", "adjust", "identify", "record_consent", "open_member_page", "renew_link",
-        "merge_with",
-    ]  # fmt: skip
+    actions_detail: ClassVar[list[Any]] = [
+        "undo_merge",
+        "adjust",
+        "identify",
+        "record_consent",
+        "open_member_page",
+        {"title": gettext_lazy("More"), "items": ["merge_with", "renew_link"]},
+    ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -84,7 +84,7 @@ class MergePages:
             % {"merged": merged.code, "survivor": survivor.code},
             asked={"member": other.pk, "stays": stays},
             swap=f"?member={other.pk}&stays={'this' if stays == 'other' else 'other'}",
-            submit=_("Merge"),
+            submit_words=_("Merge"),
             back=member,
         )
 
@@ -113,7 +113,7 @@ class MergePages:
             % {"member": member.code, "survivor": member.merged_into.code},
             asked={},
             swap="",
-            submit=_("Undo the merge"),
+            submit_words=_("Undo the merge"),
             back=member,
         )
 
@@ -207,7 +207,7 @@ def _labels() -> Sequence[str]:
 
 
 def _cells(side: Side, *, is_open: bool) -> Sequence[str]:
-    member, standing, lapse = side.member, side.standing, side.lapse
+    member, standing = side.member, side.standing
     spend = Money(standing.spend_12m, Programme.current().currency)
     words = {True: _("yes"), False: _("no"), None: _("not asked")}
     return [
@@ -216,7 +216,7 @@ def _cells(side: Side, *, is_open: bool) -> Sequence[str]:
         str(member.home_store or "–"),
         _day(member.joined_at),
         number_format(standing.balance, force_grouping=True),
-        f"{number_format(lapse.points)} · {_day(lapse.at)}" if lapse else "–",
+        _lapse(side),
         str(standing.tier or "–"),
         spend.display(get_language() or "en"),
         number_format(standing.payments),
@@ -226,6 +226,13 @@ def _cells(side: Side, *, is_open: bool) -> Sequence[str]:
         ", ".join(f"{label} × {number}" for label, number in side.signs) or "–",
         ", ".join(side.absorbed) or "–",
     ]
+
+
+def _lapse(side: Side) -> str:
+    if side.lapse is None:
+        return "–"
+    points = number_format(side.lapse.points, force_grouping=True)
+    return f"{points} · {_day(side.lapse.at)}"
 
 
 def _day(instant: Any) -> str:
