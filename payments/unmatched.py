@@ -96,8 +96,8 @@ def _suggest(payers: Sequence[Payer], members: QuerySet[Member]) -> None:
     payments = [row for payer in payers for row in payer.payments]
     found: defaultdict[UUID, list[Reason]] = defaultdict(list)
     for read in (_by_known_signs, _by_sightings, _by_order_number, _by_amount):
-        for payment, *reason in read(payments):
-            found[payment].append((reason[0], reason[1], reason[2]))
+        for payment, member, why, weight in read(payments):
+            found[payment].append((member, why, weight))
     wanted = {member for reasons in found.values() for member, _reason, _weight in reasons}
     seen = members.select_related("merged_into").filter(is_any_of("pk", wanted)).in_bulk()
     for payer in payers:

@@ -1,6 +1,6 @@
 """The member in the admin: who they are, where they stand, what they hold, what happened."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -79,7 +79,7 @@ class MemberDesk(MergePages, MemberImports, MemberAdmin):
     list_filter = [("standing__tier", RelatedFilter), ConsentFilter, *MemberAdmin.list_filter]
     change_form_outer_before_template = "admin/members/head.html"
     change_form_outer_after_template = "admin/members/tabs.html"
-    actions_detail: ClassVar[list[Any]] = [
+    actions_detail: Any = [
         "undo_merge",
         "adjust",
         "identify",

@@ -74,7 +74,7 @@ class MergePages:
                 return self._done(request, survivor, _merged_in_words(merged, survivor))
             preview = people.preview_merge(merged, survivor, now=timezone.now())
         except CannotMerge as refusal:
-            return self._refuse(request, member, refusal)
+            return self._refuse_merge(request, member, refusal)
         stays = "other" if survivor == other else "this"
         return self._show(
             request,
@@ -92,7 +92,9 @@ class MergePages:
     def undo_merge(self, request: HttpRequest, object_id: str) -> HttpResponse:
         member = self._member(request, object_id)
         if member.merged_into is None:
-            return self._refuse(request, member, CannotMerge(_("This member is not merged.")))
+            return self._refuse_merge(
+                request, member, CannotMerge(_("This member is not merged."))
+            )
         self._member(request, str(member.merged_into.pk))  # It is parted as well.
         form = ReasonForm(request.POST or None)
         now = timezone.now()
@@ -104,7 +106,7 @@ class MergePages:
                 return self._done(request, member, words)
             preview = people.preview_unmerge(member, now=now)
         except CannotMerge as refusal:
-            return self._refuse(request, member, refusal)
+            return self._refuse_merge(request, member, refusal)
         return self._show(
             request,
             preview,
@@ -164,7 +166,9 @@ class MergePages:
         self.say(request, words)  # type: ignore[attr-defined]
         return redirect("admin:members_member_change", member.pk)
 
-    def _refuse(self, request: HttpRequest, member: Member, refusal: CannotMerge) -> HttpResponse:
+    def _refuse_merge(
+        self, request: HttpRequest, member: Member, refusal: CannotMerge
+    ) -> HttpResponse:
         self.say(request, str(refusal), level=messages.ERROR)  # type: ignore[attr-defined]
         return redirect("admin:members_member_change", member.pk)
 

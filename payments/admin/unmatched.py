@@ -1,6 +1,6 @@
 """The queue of unmatched payments, and the question whether two members are one person."""
 
-from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -45,7 +45,6 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
     sheet = LinkSheet
     import_rights: ClassVar[tuple[str, ...]] = ()
     list_display = ["payment_ref"]
-    search_fields: ClassVar[Sequence[str]] = []
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may_see = request.user.has_perm("payments.view_transaction")
@@ -89,9 +88,8 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
     def _link(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm(LINK):
             raise PermissionDenied
-        member = self._members(request).filter(pk=_uuid(request.POST.get("member", ""))).first()
-        keys = [_uuid(key) for key in request.POST.getlist("payment")]
-        rows = self._rows(request).filter(unmatched(), pk__in=[key for key in keys if key])
+        member = self._members(request).filter(pk__in=_keys(request, "member")).first()
+        rows = self._rows(request).filter(unmatched(), pk__in=_keys(request, "payment"))
         if member is None or not rows:
             self.say(request, _("Somebody linked these payments already."), level=messages.WARNING)
             return self._again()
@@ -108,8 +106,8 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
         return HttpResponseRedirect(reverse("admin:payments_unmatchedpayment_changelist"))
 
     def _rows(self, request: HttpRequest) -> QuerySet[Transaction]:
-        rows = cast("QuerySet[Any]", self.get_queryset(request))
-        return cast("QuerySet[Transaction]", rows)
+        rows: QuerySet[Any] = self.get_queryset(request)
+        return rows
 
     def _members(self, request: HttpRequest) -> QuerySet[Member]:
         return cast("QuerySet[Member]", self.admin_site._registry[Member].get_queryset(request))
@@ -229,8 +227,10 @@ def _merge_url(payer: Payer) -> str:
     return f"{reverse('admin:members_member_merge_with', args=[first.pk])}?member={second.pk}"
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
+def _keys(request: HttpRequest, name: str) -> list[UUID]:
+    """What is no key is no row either."""
+    keys = []
+    for text in request.POST.getlist(name):
+        with suppress(ValueError):
+            keys.append(UUID(text))
+    return keys

@@ -53,7 +53,7 @@ def text(page: object) -> str:
 def test_the_preview_shows_what_comes_and_changes_nothing(boss: Client) -> None:
     mei, double = two()
 
-    page = boss.get(url("merge_with", mei), {"member": double.pk})
+    page = boss.get(url("merge_with", mei), {"member": str(double.pk)})
 
     assert page.status_code == 200
     row = next(row for row in page.context["table"]["rows"] if row[0] == "Points")
@@ -110,7 +110,7 @@ def test_whoever_was_merged_elsewhere_is_refused_in_words(boss: Client) -> None:
     third = build.member()
     merge(double, third)
 
-    page = boss.get(url("merge_with", mei), {"member": double.pk}, follow=True)
+    page = boss.get(url("merge_with", mei), {"member": str(double.pk)}, follow=True)
 
     assert f"{double.code} was merged into {third.code} already" in text(page)
 
