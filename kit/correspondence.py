@@ -45,7 +45,7 @@ _WAITS: Final = (
 )
 _JITTER: Final = 0.15
 # To one address at once: several while all goes well, one to see whether it is back.
-_LANE: Final = 4
+_LANE: Final = 8
 _LANE_OF_FAILING: Final = 1
 # So many failures in a row are bad luck; after that the other side is given a rest.
 _BAD_LUCK: Final = 2

@@ -24,7 +24,7 @@ from kit.drain import StageBroken, is_operational
 
 logger = logging.getLogger(__name__)
 
-THREADS: Final = 48
+THREADS: Final = 128
 # How long a turn waits for the first call to end, if there is nothing else to do.
 _LISTEN_SECONDS: Final = 0.1
 
