@@ -45,6 +45,7 @@ def _group(title: Promise | str, *items: Item) -> dict[str, Any]:
     return {"title": title, "separator": True, "items": list(items)}
 
 
+UNMATCHED_LIST = "admin:payments_unmatchedpayment_changelist"
 STUCK: Item = {
     "title": _("Stuck"),
     "icon": "report",
@@ -55,10 +56,8 @@ STUCK: Item = {
 UNMATCHED: Item = {
     "title": _("Unmatched"),
     "icon": "person_search",
-    "link": lambda _request: (
-        f"{reverse_lazy('admin:payments_transaction_changelist')}?waiting=member"
-    ),
-    "active": lambda request: request.GET.get("waiting") == "member",
+    "link": reverse_lazy("admin:payments_unmatchedpayment_changelist"),
+    "active": lambda request: request.path == str(reverse_lazy(UNMATCHED_LIST)),
     "permission": sees_work,
     "badge": "config.badges.unmatched_badge",
     "badge_variant": "calm",
@@ -127,6 +126,7 @@ SIDEBAR: dict[str, object] = {
             _("Members"),
             _list(_("Members"), "group", "members_member"),
             _list(_("Timeline"), "history", "members_event"),
+            _list(_("Same person?"), "group_search", "payments_disagreement"),
             _list(_("Consents"), "how_to_reg", "members_consent"),
         ),
         _group(
@@ -146,6 +146,7 @@ SIDEBAR: dict[str, object] = {
                 ),
             },
             UNMATCHED,
+            _list(_("Orders"), "shopping_bag", "payments_order"),
             _list(_("Callbacks"), "call_received", "payments_callback"),
             _list(_("Refused posts"), "block", "payments_rejection"),
             _list(_("Conflicts"), "call_split", "payments_conflict"),
@@ -187,6 +188,12 @@ SIDEBAR: dict[str, object] = {
             _import(_("Import members"), "group_add", "members_member", needs=("add", "change")),
             _import(_("Import products"), "add_box", "payments_product", needs=("add", "change")),
             _import(_("Import rates"), "currency_exchange", "payments_rate", needs=("add",)),
+            {
+                "title": _("Link payments"),
+                "icon": "add_link",
+                "link": reverse_lazy("admin:payments_unmatchedpayment_import"),
+                "permission": may("payments.link_transaction"),
+            },
             _import(_("Import sales"), "playlist_add", "payments_transaction", needs=("add",)),
         ),
         _group(

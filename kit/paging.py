@@ -83,10 +83,8 @@ def _behind(model: type[Model], order: Sequence[str], place: Sequence[str]) -> Q
     names = [name.removeprefix("-") for name in order]
     is_down = order[0].startswith("-")
     comparison = "lt" if is_down else "gt"
-    values = [
-        model._meta.get_field(name).to_python(text)
-        for name, text in zip(names, place, strict=True)
-    ]
+    columns: list[Any] = [model._meta.get_field(name) for name in names]
+    values = [column.to_python(text) for column, text in zip(columns, place, strict=True)]
     behind, same = Q(), Q()
     for name, value in zip(names, values, strict=True):
         behind |= same & Q(**{f"{name}__{comparison}": value})

@@ -90,10 +90,10 @@ class ApiView(APIView):
             raise BodyTooLarge
 
     def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         """How much of the minute is left, as in draft-ietf-httpapi-ratelimit-headers."""
-        final = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        final = super().finalize_response(request, response, *args, **kwargs)
         allowance: Allowance | None = getattr(request, "allowance", None)
         if allowance is not None:
             final["RateLimit-Policy"] = f'"key";q={allowance.limit};w={WINDOW}'

@@ -32,7 +32,7 @@ class ApiSchema(AutoSchema):
     """Each operation says which scope its key needs."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
-        operation = super().get_operation(*args, **kwargs)  # type: ignore[no-untyped-call]
+        operation = super().get_operation(*args, **kwargs)
         scope = scope_of_call(self.view, self.method)
         if operation and scope:
             said = operation.get("description", "")

@@ -3,7 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from payments.services import bodies, fetched_rates, linking, queries, relay, retention, silence
+from payments.services import (
+    bodies,
+    fetched_rates,
+    linking,
+    orders,
+    queries,
+    relay,
+    retention,
+    silence,
+)
 from payments.services.reconcile import comparing
 
 
@@ -15,6 +24,7 @@ def make_partitions() -> None:
 @shared_task(name="payments.match_waiting", ignore_result=True)
 def match_waiting() -> None:
     linking.match_all_waiting()
+    orders.match_orders()
 
 
 @shared_task(name="payments.forget_queries", ignore_result=True)

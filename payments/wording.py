@@ -1,13 +1,15 @@
 """What staff read where the machine has codes: why a row waits, why a post was refused."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kit.work import REPAIR
+from payments.models import Transaction
 from payments.providers.base import Reason, Trouble
 
 _REFUSED: Final = {
@@ -55,6 +57,7 @@ _TROUBLES: Final = {
 }
 
 
+_AT_ONCE: Final = timedelta(seconds=1)
 _WAITING: Final = {
     "member": gettext_lazy(
         "Waits for a member: nobody with this wallet or customer number is known yet."
@@ -146,6 +149,16 @@ def _waits_for_rate(rest: str) -> str:
         "currency": currency,
         "day": shown,
     }
+
+
+def state_of(row: Transaction) -> str:
+    """Where a transaction stands; one that was made due later waits for its order's lines."""
+    may_wait = row.kind == Transaction.Kind.PAYMENT and row.order_ref and not row.waiting_for
+    is_later = row.due_at is not None and row.due_at > row.received_at + _AT_ONCE
+    if may_wait and is_later and row.order_id is None:
+        until = date_format(localtime(row.due_at), "H:i")
+        return _("Waits for its order, until %(time)s at the latest.") % {"time": until}
+    return state_in_words(is_done=row.is_done, waiting_for=row.waiting_for)
 
 
 def state_in_words(*, is_done: bool, waiting_for: str) -> str:

@@ -52,7 +52,8 @@ class ConsentIn(StrictSerializer):
         choices=Consent.Purpose.choices, default=Consent.Purpose.MARKETING
     )
     is_granted = YesOrNo()
-    source = serializers.ChoiceField(
+    # The name is DRF's own too; of Serializer.source only nested fields have need.
+    source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=_CONSENT_SOURCES, help_text="Where they said it: at a till, or in app or website."
     )
 

@@ -52,7 +52,7 @@ class ConsentOut(serializers.Serializer[Any]):
     channel = serializers.ChoiceField(choices=Consent.Channel.choices)
     purpose = serializers.ChoiceField(choices=Consent.Purpose.choices)
     is_granted = serializers.BooleanField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     given_at = serializers.DateTimeField()
 
 

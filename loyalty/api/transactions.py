@@ -22,7 +22,7 @@ from payments.api.baskets import coin
 from payments.api.orders import OrderLineOut
 from payments.models import Transaction
 from payments.selectors import left_of
-from payments.wording import state_in_words
+from payments.wording import state_of
 
 
 class TransactionFilterIn(PageIn):
@@ -206,5 +206,5 @@ def _shown(row: Transaction) -> dict[str, Any]:
         "occurred_at": row.occurred_at,
         "received_at": row.received_at,
         "points": award.points if award else None,
-        "state": state_in_words(is_done=row.is_done, waiting_for=row.waiting_for),
+        "state": state_of(row),
     }

@@ -8,11 +8,13 @@ from payments.admin import (
     conflicts,
     disclosures,
     methods,
+    orders,
     queries,
     rates,
     relay,
     settlement_rows,
     settlements,
+    unmatched,
 )
 
 __all__ = [
@@ -23,9 +25,11 @@ __all__ = [
     "conflicts",
     "disclosures",
     "methods",
+    "orders",
     "queries",
     "rates",
     "relay",
     "settlement_rows",
     "settlements",
+    "unmatched",
 ]

@@ -31,7 +31,7 @@ from payments.models import Line, Transaction
 from payments.search import transactions_matching
 from payments.services.linking import link_transactions
 from payments.services.refunds import DEAD_AFTER
-from payments.wording import state_in_words
+from payments.wording import state_of
 
 LINK = "payments.link_transaction"
 MOST_LINKED = 500
@@ -222,4 +222,4 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
 
     @display(description=gettext_lazy("state"))
     def shown_state(self, row: Transaction) -> str:
-        return state_in_words(is_done=row.is_done, waiting_for=row.waiting_for)
+        return state_of(row)

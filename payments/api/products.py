@@ -72,7 +72,8 @@ class ProductIn(NamesIn):
 
 class CategoryIn(NamesIn):
     code = LineOfText(longest=40)
-    parent = LineOfText(
+    # The name is DRF's own too; only fields have need of Field.parent, when they are bound.
+    parent = LineOfText(  # type: ignore[assignment]
         longest=40, required=False, help_text="Its code; empty: none. It must be there already."
     )
 
@@ -119,7 +120,7 @@ class CategoryOut(serializers.Serializer[Any]):
     name = serializers.CharField()
     name_zh_hant = serializers.CharField()
     name_zh_hans = serializers.CharField()
-    parent = serializers.CharField(allow_null=True)
+    parent = serializers.CharField(allow_null=True)  # type: ignore[assignment]
 
 
 class CategoryPageOut(PageOut):

@@ -11,6 +11,7 @@ from kit.work import hold_keys
 from members.models import Identity, Member, Region, Store
 from members.services import add_identity, enrol_member, hash_of, set_consent
 from payments.services.linking import match_waiting
+from payments.services.orders import match_orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ def enrol_customer(who: Newcomer, *, now: datetime) -> Member:
     Raises IdentityTaken or BadIdentity, leaving nothing.
     """
     with transaction.atomic():
-        hold_keys([f"clue:{kind}:{hash_of(kind, value)}" for kind, value in who.signs])
+        clues = [f"{kind}:{hash_of(kind, value)}" for kind, value in who.signs]
+        hold_keys([f"clue:{clue}" for clue in clues])
         member = enrol_member(
             region=who.region,
             language=who.language,
@@ -47,6 +49,7 @@ def enrol_customer(who: Newcomer, *, now: datetime) -> Member:
             set_consent(member, **consent, now=now)
         if who.signs:
             match_waiting(member)
+            match_orders(clues)
     return member
 
 

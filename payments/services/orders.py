@@ -237,6 +237,7 @@ WITH known AS (
       ON identity.kind = split_part(sign.clue, ':', 1)
      AND identity.hash = split_part(sign.clue, ':', 2)
     WHERE placed.member_id IS NULL
+      AND (%(clues)s::varchar[] IS NULL OR placed.clues && %(clues)s::varchar[])
     ORDER BY placed.id, sign.place
 ), named AS (
     UPDATE payments_order AS placed SET member_id = known.member_id
@@ -251,11 +252,11 @@ WHERE payment.order_id = named.id AND payment.member_id IS NULL
 """
 
 
-def match_orders() -> int:
-    """Orders whose buyers have become known since, and the payments that waited for that; returns
-    how many transactions were matched."""
+def match_orders(clues: Sequence[str] | None = None) -> int:
+    """Orders whose buyers have become known since, and the payments that waited for that; of all
+    buyers, or of those with one of these signs. Returns how many transactions were matched."""
     with connection.cursor() as cursor:
-        cursor.execute(_MATCH)
+        cursor.execute(_MATCH, {"clues": None if clues is None else list(clues)})
         return int(cursor.rowcount)
 
 

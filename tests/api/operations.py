@@ -13,6 +13,7 @@ OPERATIONS: Final = [
     ("get", "transactions", "transactions:read"),
     ("get", "transactions/{transaction_id}", "transactions:read"),
     ("post", "transactions/{transaction_id}/refunds", "refunds:write"),
+    ("get", "checkout-options", "checkout:read"),
     ("get", "products", "products:read"),
     ("post", "products", "products:write"),
     ("get", "products/{sku}", "products:read"),

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from config import pipeline
 from loyalty.services.points import adjust_points
@@ -45,7 +46,7 @@ def test_the_balance_tells_what_lapses_and_what_the_next_tier_wants(call: Call) 
     build.earning_rule()
     mei = build.member()
     sell(call, 1, member=mei.code, amount="250.00")
-    pipeline.run(now=build.timezone.now())
+    pipeline.run(now=timezone.now())
 
     answer = call("get", f"members/{mei.code}/balance").json()
 
@@ -74,8 +75,8 @@ def test_points_come_with_their_reasons_and_a_store_key_sees_its_own_sales() -> 
     tst = till.store("TST")
     own, other = caller(store=tst), caller(store=till.store("CWB"))
     paid = sell(own, 1, member=mei.code)
-    pipeline.run(now=build.timezone.now())
-    adjust_points(mei, points=5, reason="Sorry", actor=None, now=build.timezone.now())
+    pipeline.run(now=timezone.now())
+    adjust_points(mei, points=5, reason="Sorry", actor=None, now=timezone.now())
 
     (rows,) = pages(own, f"members/{mei.code}/points")
     ((_adjusted, hidden),) = pages(other, f"members/{mei.code}/points")
@@ -180,7 +181,7 @@ def test_a_transaction_shows_its_lines_its_points_and_what_is_left(call: Call) -
     lines = [{"sku": "TEA", "quantity": "2", "amount": "60.00", "name": "Tea"}]
     paid = sell(call, 1, member=mei.code, lines=lines)
     sell(call, 2, kind="refund", order_ref="A-1", refund_ref="R-1", amount="10.00")
-    pipeline.run(now=build.timezone.now())
+    pipeline.run(now=timezone.now())
 
     answer = call("get", f"transactions/{paid}").json()
 

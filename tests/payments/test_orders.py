@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from config import pipeline
 from kit.money import Money
@@ -27,6 +28,7 @@ from payments.services.orders import (
     payment_of,
     take_order,
 )
+from payments.wording import state_of
 from tests import build
 from tests.build import NOON
 
@@ -52,7 +54,7 @@ def pay(ref: str = "A-1", **given: Any) -> Transaction:
     member: Member | None = given.pop("member", None)
     wait: timedelta = given.pop("wait", timedelta(0))
     number = Transaction.objects.count()
-    notice = {
+    notice: dict[str, Any] = {
         "kind": Kind.PAYMENT,
         "payment_ref": f"pay-{number}",
         "effect_ref": f"pay-{number}",
@@ -296,6 +298,7 @@ def test_a_payment_waits_for_its_order_until_that_comes() -> None:
 
     pipeline.run(now=NOON + timedelta(seconds=59))
     assert not Award.objects.exists()
+    assert state_of(paid) == "Waits for its order, until 12:01 at the latest."
     order()
     pipeline.run(now=NOON + timedelta(seconds=59))
 
@@ -329,7 +332,7 @@ def test_the_account_says_how_long_a_callback_waits() -> None:
     forget_accounts()
 
     build.send(build.payment(wallet="W-1", order_ref="A-1"), to=account)
-    pipeline.run(now=build.timezone.now())
+    pipeline.run(now=timezone.now())
 
     row = Transaction.objects.get()
     assert row.due_at == row.received_at + timedelta(hours=1)
