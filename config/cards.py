@@ -29,29 +29,26 @@ def cards(parts: dict[str, Any], window: Window) -> list[Card]:
         "messages_by_state": _messages,
         "road": _road,
     }
-    found = [show(parts[name], window) for name, show in shows.items() if name in parts]
-    return [card for card in found if card]
+    return [show(parts[name], window) for name, show in shows.items() if name in parts]
 
 
 def _sales(part: Any, window: Window) -> Card:
     return {
         "title": _("Payments, 30 days"),
         "figure": _whole(part["total"]),
-        "note": _("%(count)s payments") % {"count": part["payments"]},
+        "note": _payments(part),
         "change": _change(part["total"].amount, part["total_before"]),
         "url": _list("payments_transaction", _since("occurred_at", window), kind__exact="payment"),
     }
 
 
-def _lines(part: Any, _window: Window) -> Card:
-    """Nothing before there are payments."""
-    if part["share"] is None:
-        return {}
-    return {
-        "title": _("Sales with lines, 30 days"),
-        "figure": f"{counted(part['share'])} %",
-        "note": _("say what was bought"),
-        "url": _list("payments_product", {}),
+def _payments(part: Any) -> str:
+    """How many, and how many of them say what was bought: much of marketing rests on those."""
+    if part["with_lines"] is None:
+        return _("%(count)s payments") % {"count": part["payments"]}
+    return _("%(count)s payments, %(share)s %% with lines") % {
+        "count": part["payments"],
+        "share": part["with_lines"],
     }
 
 

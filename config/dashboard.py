@@ -38,7 +38,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     parts: list[tuple[type[Model], str, Callable[[], Any]]] = [
         (Callback, "road", lambda: _road(request, now)),
         (Transaction, "sales", lambda: _sales(request, window, programme.currency)),
-        (Transaction, "lines", lambda: _lines(request, window)),
         (Transfer, "points", lambda: _points(request, window)),
         (Member, "members", lambda: _members(request, window)),
         (Message, "messages_by_state", lambda: _messages(request, window)),
@@ -74,17 +73,13 @@ def _road(request: HttpRequest, now: datetime) -> figures.Road:
 
 def _sales(
     request: HttpRequest, window: Window, currency: str
-) -> tuple[figures.Sales, figures.Sales]:
+) -> tuple[figures.Sales, figures.Sales, int | None]:
     rows = _rows(request, Transaction)
     now, before = (
         figures.sales_figures(rows, window=part, currency=currency)
         for part in (window, window.before)
     )
-    return now, before
-
-
-def _lines(request: HttpRequest, window: Window) -> int | None:
-    return share_with_lines(_rows(request, Transaction), since=window.starts_at)
+    return now, before, share_with_lines(rows, since=window.starts_at)
 
 
 def _points(request: HttpRequest, window: Window) -> tuple[dict[str, list[int]], int]:
@@ -114,7 +109,6 @@ def _shown(name: str, found: Any, window: Window) -> dict[str, Any]:
     shows: dict[str, Callable[[Any, Window], dict[str, Any]]] = {
         "road": _show_road,
         "sales": _show_sales,
-        "lines": lambda share, _window: {"share": share},
         "points": _show_points,
         "members": _show_members,
         "messages_by_state": _show_messages,
@@ -135,13 +129,16 @@ def _show_road(road: figures.Road, _window: Window) -> dict[str, Any]:
     return {"figures": road, "lag": lag, "table": {"rows": rows}}
 
 
-def _show_sales(found: tuple[figures.Sales, figures.Sales], window: Window) -> dict[str, Any]:
-    sales, before = found
+def _show_sales(
+    found: tuple[figures.Sales, figures.Sales, int | None], window: Window
+) -> dict[str, Any]:
+    sales, before, with_lines = found
     rows = [(money.currency, _money(money), counted(count)) for money, count in sales.by_currency]
     return {
         "total": Money(sales.total, sales.currency),
         "total_before": before.total,
         "payments": counted(sales.payments),
+        "with_lines": with_lines,
         "unrated": ", ".join(sales.unrated),
         "chart": _chart(window, [(sales.currency, sales.by_day, 600)]),
         "table": {"headers": [_("currency"), _("amount"), _("payments")], "rows": rows},

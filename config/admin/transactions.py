@@ -28,9 +28,7 @@ class TransactionDesk(RefundPages, OriginColumns, SaleImports, TransactionAdmin)
     ]
     list_select_related = [*TransactionAdmin.list_select_related, "award"]
     list_display = [
-        *TransactionAdmin.list_display[:4],
-        "shown_method",
-        *TransactionAdmin.list_display[4:],
+        "how" if column == "kind" else column for column in TransactionAdmin.list_display
     ]
     list_filter = [*TransactionAdmin.list_filter, MethodFilter, VisitorFilter]
     actions_detail = [*TransactionAdmin.actions_detail, "refund_one"]

@@ -42,6 +42,13 @@ class OriginColumns:
             row.method_name = names.get(row.method, row.method)
         return str(row.method_name) or "–"
 
+    @display(description=gettext_lazy("kind"), ordering="kind")
+    def how(self, row: Any) -> str:
+        """Kind and method in one column: the list is wide."""
+        method = self.shown_method(row)
+        kind = str(row.get_kind_display())
+        return kind if method == "–" else f"{kind}, {method}"
+
     @display(description=gettext_lazy("visitor"))
     def shown_visitor(self, row: Transaction) -> str:
         visits = is_visitor(

@@ -78,7 +78,11 @@ def test_the_first_amount_stands_and_staff_see_both(mei: Member) -> None:
     pay("90.00")
 
     conflict = AmountConflict.objects.get()
-    assert (conflict.kind, conflict.first.amount, conflict.amount) == ("different", 100, 90)
+    assert (conflict.kind, str(conflict.first.money), str(conflict.money)) == (
+        "different",
+        "HKD 100.0000",
+        "HKD 90.0000",
+    )
     assert conflict.callback is not None
     assert (conflict.callback.waiting_for, conflict.callback.outcome) == ("conflict", "conflict")
     assert build.balance_of(mei) == 100
