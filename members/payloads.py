@@ -20,7 +20,8 @@ _AMOUNTS: Final = frozenset({"amount", "discount"})
 def telling(event: Event) -> Telling | None:
     """The type and content for receivers, without the member; None for what they do not hear."""
     found = _TELLINGS.get(event.kind)
-    return found(event.details) if found else None
+    # The key of what a coupon's use led to is that of the use.
+    return found({"use": event.key, **event.details}) if found else None
 
 
 def _payment(details: Details) -> Telling | None:
@@ -49,6 +50,14 @@ def _merge(kind: Type) -> Callable[[Details], Telling]:
     )
 
 
+def _coupon(kind: Type, *names: str) -> Callable[[Details], Telling]:
+    """`type` alone would read like the event's."""
+    return lambda details: (
+        kind,
+        {"coupon_type": details.get("type"), **_picked(details, "coupon", *names)},
+    )
+
+
 def _copied(kind: Type, *names: str) -> Callable[[Details], Telling]:
     return lambda details: (kind, _picked(details, *names))
 
@@ -68,7 +77,6 @@ def _in_places_of(currency: str, figure: Any) -> Any:
         return figure
 
 
-_COUPON: Final = ("coupon", "type")
 _TELLINGS: Final[dict[str, Callable[[Details], Telling | None]]] = {
     Event.Kind.JOINED: _copied(Type.MEMBER_JOINED),
     Event.Kind.PAID: _payment,
@@ -77,13 +85,11 @@ _TELLINGS: Final[dict[str, Callable[[Details], Telling | None]]] = {
     Event.Kind.POINTS_EXPIRED: _lapse,
     # The reason is free text, in which a name may stand.
     Event.Kind.POINTS_ADJUSTED: _copied(Type.POINTS_ADJUSTED, "points"),
-    Event.Kind.COUPON_ISSUED: _copied(Type.COUPON_ISSUED, *_COUPON, "expires_at"),
-    Event.Kind.COUPON_REDEEMED: _copied(
-        Type.COUPON_REDEEMED, *_COUPON, "store", "order_ref", "discount", "currency"
+    Event.Kind.COUPON_ISSUED: _coupon(Type.COUPON_ISSUED, "expires_at"),
+    Event.Kind.COUPON_REDEEMED: _coupon(
+        Type.COUPON_REDEEMED, "use", "store", "order_ref", "discount", "currency"
     ),
-    Event.Kind.COUPON_RETURNED: _copied(
-        Type.COUPON_RETURNED, *_COUPON, "store", "order_ref", "discount", "currency"
-    ),
+    Event.Kind.COUPON_RETURNED: _coupon(Type.COUPON_RETURNED, "use"),
     Event.Kind.CONSENT: _copied(Type.CONSENT_CHANGED, "channel", "purpose", "granted"),
     Event.Kind.LINKED: _copied(Type.PAYMENT_MATCHED, "transactions"),
     Event.Kind.MERGED: _merge(Type.MEMBER_MERGED),

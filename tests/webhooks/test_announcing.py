@@ -1,14 +1,19 @@
 """What is queued, for whom, and for how long it is kept."""
 
 import json
+import re
 import time
 from collections import defaultdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 
+from kit.money import Money
+from loyalty.models import Coupon
+from loyalty.services.coupons import cancel_use, issue_coupons, redeem_coupon
 from loyalty.services.points import adjust_points
 from members.announcing import forget_listeners
 from members.merging import merge_members
@@ -81,6 +86,35 @@ def test_what_is_told_holds_no_free_text_and_no_word_about_the_person() -> None:
     assert not [word for word in ("Chan", "Lee", "Sorry", "mei@") if word in text]
 
 
+def test_a_coupon_is_told_of_with_the_use_that_redeemed_and_returned_it() -> None:
+    endpoint("https://a.test/", types=["coupon.issued", "coupon.redeemed", "coupon.returned"])
+    mei, shop = build.member(), build.store()
+    (coupon,) = issue_coupons([(build.coupon_type(), mei.pk)], now=NOON)
+    assert isinstance(coupon, Coupon)
+    use = redeem_coupon(coupon.code, bill=Money.parse("80", "HKD"), store=shop, now=NOON)
+    cancel_use(use, now=NOON)
+
+    told = list(Delivery.objects.order_by("id").values_list("type", "data"))
+
+    common: dict[str, object] = {"member": mei.code, "region": "HK", "home_store": None}
+    common |= {"coupon": coupon.code, "coupon_type": coupon.type_id}
+    assert told == [
+        ("coupon.issued", {**common, "expires_at": coupon.expires_at.isoformat()}),
+        (
+            "coupon.redeemed",
+            {
+                **common,
+                "use": str(use.pk),
+                "store": shop.code,
+                "order_ref": "",
+                "discount": "10.00",
+                "currency": "HKD",
+            },
+        ),
+        ("coupon.returned", {**common, "use": str(use.pk)}),
+    ]
+
+
 def test_an_event_that_is_rolled_back_is_told_to_nobody() -> None:
     endpoint("https://a.test/")
     mei = build.member()
@@ -130,3 +164,11 @@ def test_an_endpoint_made_just_now_is_known_after_a_few_seconds(
     assert before == 0
     assert Delivery.objects.count() == 1
     forget_listeners()
+
+
+def test_the_guide_for_receivers_names_every_event() -> None:
+    guide = Path("docs/guides/webhooks.md").read_text()
+
+    named = re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", guide, flags=re.MULTILINE)
+
+    assert sorted(named) == sorted(Endpoint.Type.values)
