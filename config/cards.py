@@ -23,7 +23,6 @@ def cards(parts: dict[str, Any], window: Window) -> list[Card]:
     """One for each part of the dashboard that its viewer may see."""
     shows: dict[str, Callable[[Any, Window], Card]] = {
         "sales": _sales,
-        "lines": _lines,
         "points": _points,
         "members": _members,
         "messages_by_state": _messages,
