@@ -99,6 +99,8 @@ def _suggest(payers: Sequence[Payer], members: QuerySet[Member]) -> None:
         for payment, member, why, weight in read(payments):
             found[payment].append((member, why, weight))
     wanted = {member for reasons in found.values() for member, _reason, _weight in reasons}
+    if not wanted:
+        return
     seen = members.select_related("merged_into").filter(is_any_of("pk", wanted)).in_bulk()
     for payer in payers:
         payer.suggestions = _best(
@@ -153,6 +155,8 @@ def _by_order_number(payments: Sequence[Transaction]) -> Iterable[Found]:
     for row in payments:
         if row.order_ref:
             by_ref[row.order_ref].append(row)
+    if not by_ref:
+        return
     orders = Order.objects.filter(is_any_of("order_ref", by_ref), member__isnull=False)
     for ref, member in orders.values_list("order_ref", "member_id"):
         for row in by_ref[ref]:

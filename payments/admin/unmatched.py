@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -46,6 +46,10 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
     import_rights: ClassVar[tuple[str, ...]] = ()
     list_display = ["payment_ref"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        waiting = unmatched() & Q(kind=Transaction.Kind.PAYMENT)
+        return super().get_queryset(request).filter(waiting)
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may_see = request.user.has_perm("payments.view_transaction")
         return bool(may_see) and self.is_in_scope(request, obj)
@@ -66,21 +70,23 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
             raise PermissionDenied
         if request.method == "POST":
             return self._link(request)
-        rows = self._rows(request).select_related("store__region", "account")
-        waiting = rows.filter(unmatched(), kind=Transaction.Kind.PAYMENT)
+        rows = self.get_queryset(request).select_related("store__region", "account")
         payers = payers_of(rows, self._members(request))
         context = {
-            **self.admin_site.each_context(request),
+            **(extra_context or {}),
             "title": _("Unmatched payments"),
             "payers": [_shown(payer) for payer in payers],
-            "count": waiting[: MOST + 1].count(),
+            "is_cut": sum(len(payer.payments) for payer in payers) >= MOST,
             "most": MOST,
             "may_link": request.user.has_perm(LINK),
             "may_merge": request.user.has_perm(MERGE),
             "list_url": f"{reverse('admin:payments_transaction_changelist')}?waiting=member",
             "import_url": reverse("admin:payments_unmatchedpayment_import"),
         }
-        return TemplateResponse(request, "admin/payments/unmatched.html", context)
+        page = super().changelist_view(request, context)
+        if isinstance(page, TemplateResponse):
+            page.template_name = "admin/payments/unmatched.html"
+        return page
 
     def after_import(self, result: SheetResult) -> None:
         """Linking matched the other payments of these payers along the way."""
@@ -89,7 +95,7 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
         if not request.user.has_perm(LINK):
             raise PermissionDenied
         member = self._members(request).filter(pk__in=_keys(request, "member")).first()
-        rows = self._rows(request).filter(unmatched(), pk__in=_keys(request, "payment"))
+        rows = self.get_queryset(request).filter(pk__in=_keys(request, "payment"))
         if member is None or not rows:
             self.say(request, _("Somebody linked these payments already."), level=messages.WARNING)
             return self._again()
@@ -104,10 +110,6 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
 
     def _again(self) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:payments_unmatchedpayment_changelist"))
-
-    def _rows(self, request: HttpRequest) -> QuerySet[Transaction]:
-        rows: QuerySet[Any] = self.get_queryset(request)
-        return rows
 
     def _members(self, request: HttpRequest) -> QuerySet[Member]:
         return cast("QuerySet[Member]", self.admin_site._registry[Member].get_queryset(request))
