@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -159,7 +159,7 @@ class AmountConflictAdmin(FactAdmin):
             self.say(request, str(refusal), level=messages.ERROR)
         else:
             self.say(request, _("The decision was noted."))
-        return redirect("admin:payments_amountconflict_change", object_id)
+        return _back_to(object_id)
 
     # Columns
 
@@ -212,6 +212,12 @@ class AmountConflictAdmin(FactAdmin):
     @display(description=gettext_lazy("content"))
     def both(self, conflict: AmountConflict) -> str:
         return once(conflict, "both", lambda: _both(conflict))  # type: ignore[no-any-return]
+
+
+def _back_to(object_id: str) -> HttpResponse:
+    """Dialogs are posted by htmx: it follows this header, a redirect would end inside."""
+    url = reverse("admin:payments_amountconflict_change", args=[object_id])
+    return HttpResponse(headers={"HX-Redirect": url})
 
 
 def _both(conflict: AmountConflict) -> str:

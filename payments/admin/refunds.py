@@ -6,8 +6,8 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -140,20 +140,26 @@ class RefundPages:
             done = refund_payment(payment, wanted, by=request.user, now=timezone.now())
         except CannotRefund as refusal:
             self.say(request, str(refusal), level=messages.ERROR)  # type: ignore[attr-defined]
-            return redirect("admin:payments_transaction_change", object_id)
+            return _back_to(object_id)
         words = {
             True: _("%(amount)s was entered. Points follow within seconds."),
             False: _("%(ref)s had been entered already. Nothing changed."),
         }[done.is_new]
         shown = given["money"].display(get_language() or "en")
         self.say(request, words % {"amount": shown, "ref": wanted.ref})  # type: ignore[attr-defined]
-        return redirect("admin:payments_transaction_change", object_id)
+        return _back_to(object_id)
 
     @display(description=gettext_lazy("what is left"))
     def what_is_left(self, row: Transaction) -> str:
         return render_to_string(
             "admin/payments/corrections.html", once(row, "corrections", lambda: _came_back(row))
         )
+
+
+def _back_to(object_id: str) -> HttpResponse:
+    """Dialogs are posted by htmx: it follows this header, a redirect would end inside."""
+    url = reverse("admin:payments_transaction_change", args=[object_id])
+    return HttpResponse(headers={"HX-Redirect": url})
 
 
 def _came_back(row: Transaction) -> dict[str, Any]:
