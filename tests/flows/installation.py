@@ -189,7 +189,8 @@ class Installation:
     def _kill_in_stage(self, stage: str, *, patience: float = 20) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            roads = [each for name in ("road", "offers", "post", "calls") for each in self.processes(name)]
+            parts = ("road", "offers", "post", "calls")
+            roads = [each for name in parts for each in self.processes(name)]
             until = time.monotonic() + 1
             while time.monotonic() < until:
                 for road in roads:
