@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from config import people
 from loyalty.models import Lot, Transfer
+from loyalty.services import settle as settle_service
 from loyalty.services.expire import expire_lots
 from loyalty.services.points import CannotAdjust, adjust_points
 from members.merging import CannotMerge
@@ -269,3 +271,46 @@ def test_the_timeline_tells_of_the_merge_and_of_its_end_once_each() -> None:
         ("unmerged", mei.pk, str(fact.pk)),
     ]
     assert told[0].details["member"] == double.code
+
+
+def test_a_round_holds_one_fact_of_a_person_whoever_of_them_paid() -> None:
+    mei, double = two()
+    merge(double, mei)
+    pay("a", "10")
+    pay("b", "20")
+
+    settle()
+
+    firsts = Event.objects.filter(kind="paid").values_list("details__first_payment", flat=True)
+    assert sorted(firsts) == [False, True]
+    assert stand_of(mei).payments == 2
+    assert books_are_clean()
+
+
+@pytest.mark.parametrize("is_parting", [False, True])
+def test_whoever_is_merged_or_parted_between_claim_and_lock_waits_for_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch, is_parting: bool
+) -> None:
+    mei, double = two()
+    if is_parting:
+        merge(double, mei)
+    pay("b", "20")
+    claimed = settle_service.open_accounts
+
+    def meanwhile(members: Any) -> None:
+        claimed(members)
+        monkeypatch.undo()
+        if is_parting:
+            unmerge(double)
+        else:
+            merge(double, mei)
+
+    monkeypatch.setattr(settle_service, "open_accounts", meanwhile)
+    too_early = settle_service.settle_members(now=NOON, limit=10)
+    tries = Transaction.objects.get().attempts
+    settle()
+
+    assert (too_early, tries) == (0, 0)
+    holder, other = (double, mei) if is_parting else (mei, double)
+    assert (stand_of(holder).balance, stand_of(other).balance) == (20, 0)
+    assert books_are_clean()
