@@ -295,7 +295,7 @@ def test_whoever_is_merged_or_parted_between_claim_and_lock_waits_for_the_next_b
     if is_parting:
         merge(double, mei)
     pay("b", "20")
-    claimed = settle_service.open_accounts
+    claimed = vars(settle_service)["open_accounts"]
 
     def meanwhile(members: Any) -> None:
         claimed(members)
