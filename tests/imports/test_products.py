@@ -86,3 +86,50 @@ def test_a_row_that_cannot_be_is_refused(rows: list[list[str]], words: str) -> N
     assert words in str(problems(result))
     assert not Product.objects.exists()
     assert not Category.objects.exists()
+
+
+def test_brand_cost_and_supply_come_under_chinese_headers_too() -> None:
+    build.programme()
+    header = ["貨號", "名稱", "品牌", "條碼", "成本", "成本貨幣", "上市日期", "可用天數"]
+    row = ["TEA-1", "Oolong", "Laohe", "4891234567893", "31.5", "", "2026-09-01", "30"]
+
+    result = upload(ProductSheet, csv_file(header, row))
+    again = upload(ProductSheet, csv_file(header, row))
+
+    assert (totals(result), totals(again)) == ({"new": 1}, {"skip": 1})
+    product = Product.objects.get()
+    assert (product.brand, product.barcode, product.days_of_supply) == (
+        "Laohe",
+        "4891234567893",
+        30,
+    )
+    assert str(product.unit_cost) == "HKD 31.5000"
+    assert str(product.launched_on) == "2026-09-01"
+
+
+@pytest.mark.parametrize(
+    ("cost", "days", "words"),
+    [
+        ("31.555", "30", "no amount of HKD"),
+        ("-1", "30", "no amount"),
+        ("1", "2.5", "whole number"),
+    ],
+)
+def test_a_cost_or_supply_that_cannot_be_is_refused(cost: str, days: str, words: str) -> None:
+    build.programme()
+    header = ["SKU", "Name", "unit cost", "days of supply"]
+
+    result = upload(ProductSheet, csv_file(header, ["A", "A", cost, days]))
+
+    assert words in str(problems(result))
+    assert not Product.objects.exists()
+
+
+def test_a_product_that_sales_taught_is_completed_by_a_file() -> None:
+    build.programme()
+    Product.objects.create(sku="BAG", name="BAG", is_learnt=True)
+
+    upload(ProductSheet, csv_file(["SKU", "Name", "Brand"], ["BAG", "Bag", "Laohe"]))
+
+    product = Product.objects.get()
+    assert (product.name, product.brand, product.is_learnt) == ("Bag", "Laohe", False)

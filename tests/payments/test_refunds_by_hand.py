@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from kit.money import Money
 from loyalty.models import Award
@@ -284,3 +288,25 @@ def test_a_chargeback_entered_by_hand_can_come_back_and_be_charged_again(
         balances.append(build.balance_of(mei))
 
     assert balances == [0, 99, 0, 0]
+
+
+@pytest.mark.parametrize(("days", "is_in_vain"), [(29, False), (31, True)])
+def test_a_refund_whose_payment_does_not_come_is_shown_as_waiting_in_vain(
+    admin_client: Client, days: int, is_in_vain: bool
+) -> None:
+    cache.clear()
+    since = timezone.now() - timedelta(days=days)
+    notice = Notice(Kind.REFUND, "p1", "r1", hkd("30.00"), since)
+    account = build.account()
+    book_sales([notice], account=account, source="callback", now=since)
+
+    page = admin_client.get(reverse("admin:stuck")).content.decode()
+
+    assert ("more than 30 days" in page) is is_in_vain
+    # It still resolves, should the payment come after all.
+    build.earning_rule()
+    mei = build.member()
+    paid(mei)
+    settle_members(now=timezone.now(), limit=10)
+    settle_members(now=timezone.now(), limit=10)
+    assert build.balance_of(mei) == 70
