@@ -103,7 +103,12 @@ def send_test(endpoint: Endpoint, *, now: datetime) -> Tried:
 
 
 def resend(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
-    """Send these again, whatever became of them; the receiver knows them by their webhook-id."""
+    """Send these again, whatever became of them; the receiver knows them by their webhook-id.
+
+    Who asks for it knows that the other side is back: an endpoint that rests is asked at once.
+    """
+    asked = deliveries.order_by().values("endpoint")
+    Endpoint.objects.filter(pk__in=asked, rests_until__isnull=False).update(rests_until=None)
     return deliveries.update(due_at=now, attempts=0, waiting_for="", error="")
 
 

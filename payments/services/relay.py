@@ -116,7 +116,10 @@ def pass_on(*, now: datetime, limit: int) -> int:
 
 
 def pass_on_again(posts: QuerySet[RelayedPost], *, now: datetime) -> int:
-    """Pass these on once more, with the same bytes, whatever became of them."""
+    """Pass these on once more, with the same bytes, whatever became of them; an address that
+    rests is asked at once."""
+    asked = posts.order_by().values("account")
+    Relay.objects.filter(account__in=asked, rests_until__isnull=False).update(rests_until=None)
     return posts.exclude(sealed=None).update(due_at=now, attempts=0, waiting_for="", error="")
 
 
