@@ -184,7 +184,7 @@ class RejectionAdmin(Unmasking, FactAdmin):
     search_fields = ["detail"]
     ordering = ["-received_at"]
     actions = ["replay"]
-    actions_detail = ["unmask"]
+    actions_detail = ["replay_one", "unmask"]
     subject = Disclosure.Subject.REJECTION
     fields = ["account", "received_at", "shown_reason", "detail", "payload"]
     readonly_fields = ["shown_reason", "payload"]
@@ -198,11 +198,27 @@ class RejectionAdmin(Unmasking, FactAdmin):
     )
     def replay(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> None:
         taken, refused = replay_rejections(queryset)
-        self.say(
-            request,
-            _("%(taken)d posts turned out genuine and were taken in, %(refused)d stay refused.")
-            % {"taken": taken, "refused": refused},
-        )
+        if taken:
+            words = ngettext(
+                "%(count)d post turned out genuine and was taken in.",
+                "%(count)d posts turned out genuine and were taken in.",
+                taken,
+            )
+            self.say(request, words % {"count": taken})
+        if refused:
+            words = ngettext(
+                "%(count)d post stays refused.", "%(count)d posts stay refused.", refused
+            )
+            self.say(request, words % {"count": refused}, level=messages.WARNING)
+
+    @action(description=gettext_lazy("Check again"), icon="replay", permissions=["replay"])
+    def replay_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What is taken in is a callback from then on, and its place here is empty."""
+        rows = self.get_queryset(request).filter(pk=object_id)
+        self.replay(request, rows)
+        if rows.exists():
+            return redirect("admin:payments_rejection_change", object_id)
+        return redirect("admin:payments_rejection_changelist")
 
     @display(description=gettext_lazy("reason"))
     def shown_reason(self, rejection: Rejection) -> str:

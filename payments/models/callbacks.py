@@ -1,6 +1,8 @@
 """What platforms send us: genuine posts, conflicts, and a sample of those refused."""
 
 from django.db import models
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from kit.facts import Fact
@@ -76,6 +78,9 @@ class Conflict(Fact):
             models.UniqueConstraint(fields=["callback", "body_hash"], name="conflict_once")
         ]
 
+    def __str__(self) -> str:
+        return str(self.callback)
+
 
 class Rejection(models.Model):
     """A refused post: a ring of the latest 200 of each account. It holds no delivery key, so a
@@ -97,7 +102,7 @@ class Rejection(models.Model):
         indexes = [models.Index(fields=["-received_at"], name="rejection_newest")]
 
     def __str__(self) -> str:
-        return self.reason
+        return date_format(localtime(self.received_at), "DATETIME_FORMAT")
 
 
 class RejectionCount(models.Model):

@@ -62,7 +62,7 @@ def test_a_refused_post_is_taken_in_after_the_secret_was_mended(
     answer = select(as_manager, Rejection, [rejection], "replay")
 
     assert "fits none of the account&#x27;s secrets" in page
-    assert "1 posts turned out genuine" in said(answer)
+    assert "1 post turned out genuine and was taken in." in said(answer)
     assert Callback.objects.count() == before + 1
     assert not Rejection.objects.filter(pk=rejection.pk).exists()
 
