@@ -21,7 +21,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from kit.admin import BaseAdmin, RelatedFilter, action
+from kit.admin import BaseAdmin, RelatedFilter, action, display
 from kit.scope import HEADQUARTERS
 from members.keys import make_key, rotate_key
 from members.models import ApiKey
@@ -110,10 +110,15 @@ class ApiKeyAdmin(BaseAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         made = ["prefix", "created_at", "last_used_on", "old_until"]
-        return made if obj is None else ["scopes", "store", *made]
+        return made if obj is None else ["shown_scopes", "store", *made]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets[:-1] if obj is None else self.fieldsets
+        if obj is None:
+            return self.fieldsets[:-1]
+        return [
+            (None, {"fields": ["name", "shown_scopes", "store", "is_enabled"]}),
+            *self.fieldsets[1:],
+        ]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "scopes":
@@ -148,6 +153,11 @@ class ApiKeyAdmin(BaseAdmin):
         )
         obj.pk, obj.prefix, obj._state.adding = key.pk, key.prefix, False
         self._show_once(request, plain)
+
+    @display(description=gettext_lazy("scopes"))
+    def shown_scopes(self, key: ApiKey) -> str:
+        words = dict(ApiKey.Scope.choices)
+        return ", ".join(str(words.get(scope, scope)) for scope in key.scopes)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Coupon uses name it; switch it off instead.
