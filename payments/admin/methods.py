@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from kit.admin import SettingsAdmin, action, display
 from kit.checking import known_countries
@@ -55,7 +56,6 @@ class PaymentMethodAdmin(SettingsAdmin):
     list_display = ["shown_name", "code", "kind", "payers", "is_offered", "order"]
     list_filter = ["is_offered", ("kind", ChoicesDropdownFilter)]
     search_fields = ["code", "name", "name_zh_hant", "name_zh_hans"]
-    filter_horizontal = ["regions"]
     actions = ["offer", "withdraw"]
     fieldsets = [
         (None, {"fields": ["code", "kind", "name", "name_zh_hant", "name_zh_hans"]}),
@@ -70,6 +70,14 @@ class PaymentMethodAdmin(SettingsAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["code"] if obj else []
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A few codes fit in a line, and a few regions need no two boxes."""
+        if db_field.name in {"payer_countries", "currencies"}:
+            kwargs["widget"] = UnfoldAdminTextInputWidget()
+        if db_field.name == "regions":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @action(description=gettext_lazy("Offer at the checkout"), permissions=["change"])
     def offer(self, request: HttpRequest, queryset: Any) -> None:
