@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from kit.http import PROBLEM_TYPE, LineOfText, Refused, StrictSerializer, YesOrNo, checked
 from kit.masking import mask_name
 from loyalty.api.coupons import CouponOut, coupon_face
-from loyalty.selectors import CouponState, coupons_of, standing_of
+from loyalty.selectors import CouponState, coupons_of, standing_of, tier_progress
 from members.api import (
     CHANGE_PROBLEMS,
     IDEMPOTENCY_KEY,
@@ -279,6 +279,7 @@ class MemberView(ApiView):
 
 def show_member(member: Member, *, now: datetime) -> dict[str, Any]:
     standing = standing_of(member)
+    progress = tier_progress(standing)
     usable = [held for held in coupons_of(member, now=now) if held.state is CouponState.USABLE]
     answer = MemberOut(
         {
@@ -288,7 +289,7 @@ def show_member(member: Member, *, now: datetime) -> dict[str, Any]:
             "region": member.region.code,
             "store": member.home_store.code if member.home_store else None,
             "joined_at": member.joined_at,
-            "tier": tier_face(standing.tier),
+            "tier": tier_face(progress.tier if progress else None),
             "points": standing.balance,
             "coupons": [coupon_face(held.coupon) for held in usable],
         }
