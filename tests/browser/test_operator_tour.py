@@ -18,7 +18,7 @@ import time_machine
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.utils import timezone
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 from standardwebhooks import Webhook
 
 from config import pipeline
@@ -209,7 +209,7 @@ def reconcile_a_file(page: Page, content: str) -> None:
     go(page, "Settlement files")
     page.get_by_role("link", name="Upload a file").click()
     page.get_by_label("Account").select_option(label="Till in Central")
-    file = {"name": "central.csv", "mimeType": "text/csv", "buffer": content.encode()}
+    file = FilePayload(name="central.csv", mimeType="text/csv", buffer=content.encode())
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Upload and compare").click()
     expect(page.get_by_label("Payment reference")).to_have_value("Reference")
