@@ -13,12 +13,15 @@ from django.db.models.expressions import RawSQL
 from kit.bulk import fetch_all, is_any_of
 from kit.drain import Queue, drain
 from kit.work import note_failure
+from members.models import Member
+from members.services import clue_of, members_by_clue, members_by_code
 from payments.models import Callback, Transaction
-from payments.providers.base import Ignored, MalformedPayload, Notice
+from payments.providers.base import Ignored, Kind, MalformedPayload, Notice
 from payments.services.accounts import KnownAccount, known_accounts
 from payments.services.bodies import unseal
-from payments.services.booking import Booked, Entry, book
+from payments.services.booking import Booked, Entry, book, unmatched
 from payments.services.conflicts import CONFLICT, record_conflicts
+from payments.services.linking import link_transactions
 
 # Settling waits for posts that came earlier, but not for longer than this.
 _PATIENCE: Final = timedelta(seconds=30)
@@ -96,6 +99,7 @@ def _translate(posts: Sequence[_Post], now: datetime) -> int:
             outcome=outcome[:60], due_at=None, attempts=0, waiting_for="", error=""
         )
     _set_conflicts_apart(booked)
+    _name_payers(booked.known)
     return len(posts)
 
 
@@ -128,6 +132,36 @@ def _set_conflicts_apart(booked: Booked) -> None:
     Callback.objects.filter(pk__in=record_conflicts(booked.conflicting)).update(
         outcome=CONFLICT, due_at=F("received_at"), waiting_for=CONFLICT
     )
+
+
+def _name_payers(known: Sequence[Entry]) -> None:
+    """A platform may tell of a payment twice, and only the second time say whose it is."""
+    telling = {
+        entry.effect_key[:2]: entry
+        for entry in known
+        if entry.notice.kind == Kind.PAYMENT and (entry.notice.member_code or entry.notice.clues)
+    }
+    if not telling:
+        return
+    waiting = Transaction.objects.filter(
+        unmatched(),
+        kind=Kind.PAYMENT,
+        account_id__in={account_id for account_id, _ref in telling},
+        payment_ref__in={ref for _account_id, ref in telling},
+    )
+    for row in waiting.order_by("pk"):
+        entry = telling.get((row.account_id, row.payment_ref))
+        member = _named_by(entry.notice) if entry else None
+        if entry and member:
+            link_transactions([row], member, now=entry.received_at)
+
+
+def _named_by(notice: Notice) -> Member | None:
+    named = set(members_by_code([notice.member_code]).values())
+    if not named:
+        clues = [clue_of(clue.kind, clue.value) for clue in notice.clues]
+        named = set(members_by_clue(clues).values())
+    return Member.objects.get(pk=named.pop()) if len(named) == 1 else None
 
 
 def _park(post: _Post, error: str, tries: int) -> None:
