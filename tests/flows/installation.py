@@ -88,8 +88,10 @@ print(json.dumps({
     ),
     "points": list(
         Award.objects.values_list("transaction__account__provider", "transaction__payment_ref")
-        .annotate(Sum("points"), Count("pk"))
+        .annotate(Sum("points"))
     ),
+    "awards": Award.objects.count(),
+    "awarded": Award.objects.values("transaction").distinct().count(),
     "balance": dict(Standing.objects.values_list("member__code", "balance")),
     "unfinished": Transaction.objects.exclude(due_at=None).count(),
     "callbacks_due": Callback.objects.exclude(due_at=None).count(),
