@@ -79,6 +79,8 @@ def _quick(title: Promise | str, asked: str) -> Item:
 TRANSACTIONS = "admin:payments_transaction_changelist"
 _QUICK = {"waiting", "kind__exact"}
 CALLBACKS = "admin:payments_callback_changelist"
+SETTLEMENTS = "admin:payments_settlement_changelist"
+SETTLEMENT_ROWS = "admin:payments_settlementrow_changelist"
 
 
 def _state(title: Promise | str, work: str) -> Item:
@@ -160,7 +162,13 @@ SIDEBAR: dict[str, object] = {
                 **_list(_("Silence alarms"), "notifications_active", "payments_alarm"),
                 "badge": "config.badges.alarm_badge",
             },
-            _list(_("Settlement files"), "fact_check", "payments_settlement"),
+            {
+                **_list(_("Settlement files"), "fact_check", "payments_settlement"),
+                # A file's rows have a list of their own, which is reached through the file.
+                "active": lambda request: request.path.startswith(
+                    (str(reverse_lazy(SETTLEMENTS)), str(reverse_lazy(SETTLEMENT_ROWS)))
+                ),
+            },
             {
                 **_list(_("Proposals to book"), "approval", "payments_proposal"),
                 "badge": "config.badges.proposal_badge",
