@@ -211,7 +211,7 @@ class RejectionAdmin(Unmasking, FactAdmin):
             )
             self.say(request, words % {"count": refused}, level=messages.WARNING)
 
-    @action(description=gettext_lazy("Check again"), icon="replay", permissions=["replay"])
+    @action(description=gettext_lazy("Replay"), icon="replay", permissions=["replay"])
     def replay_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """What is taken in is a callback from then on, and its place here is empty."""
         rows = self.get_queryset(request).filter(pk=object_id)
