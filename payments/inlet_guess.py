@@ -33,14 +33,28 @@ _OF_LINES: Final = {
     "line_amount": (r"(line|item)?_?(total|amount|sum)",),
     "line_name": (r"name|title|description",),
 }
+_CLOCK: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?"
+_TIMES: Final = {
+    "iso": _CLOCK + r"(Z|[+-]\d\d:?\d\d)",
+    "clock": _CLOCK,
+    "seconds": r"\d{10}",
+    "milliseconds": r"\d{13}",
+}
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def guess(found: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    """Field of the recipe → pointer, for those that a name gives away."""
-    named = [(pointer, _snake(pointer.rsplit("/", 1)[1])) for pointer, _value in found]
+    """Field of the recipe → pointer, for those that a name gives away; and how a time that was
+    found is written, or it would be passed over for the moment of the post."""
+    values = dict(found)
+    named = [(pointer, _snake(pointer.rsplit("/", 1)[1])) for pointer in values]
     # What stands in a list belongs to its lines.
-    return _matching(_NAMES, [(p, name) for p, name in named if "/0/" not in p])
+    guessed = _matching(_NAMES, [(p, name) for p, name in named if "/0/" not in p])
+    written = str(values.get(guessed.get("time", ""), ""))
+    for form, pattern in _TIMES.items():
+        if re.fullmatch(pattern, written, re.ASCII):
+            guessed["time_format"] = form
+    return guessed
 
 
 def guess_lines(pointer: str, names: Iterable[str]) -> dict[str, str]:

@@ -77,6 +77,7 @@ def test_names_give_away_what_fields_mean() -> None:
         "amount": "/bill/total",
         "currency": "/bill/currency",
         "time": "/bill/closed_at",
+        "time_format": "clock",
         "status": "/status",
         "member": "/customer/card",
         "payer": "/customer/phone",
@@ -101,3 +102,20 @@ def test_names_are_understood_in_camel_case_too() -> None:
         "order": "/orderNo",
     }
     assert guess_lines("/items", ["x"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("2026-11-21T12:00:00+08:00", "iso"),
+        ("2026-11-21 12:00:00", "clock"),
+        (1795233600, "seconds"),
+        ("1795233600000", "milliseconds"),
+        ("noon", None),
+    ],
+)
+def test_how_a_time_is_written_is_seen(written: object, form: str | None) -> None:
+    guessed = guess(leaves({"time": written}))
+
+    assert guessed.pop("time") == "/time"
+    assert guessed.get("time_format") == form
