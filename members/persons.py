@@ -14,7 +14,8 @@ from django.db.models import Q, QuerySet
 from kit.bulk import fetch_all
 from members.models import Member
 
-_PERSONS: Final = """SELECT id, coalesce(merged_into_id, id) FROM members_member WHERE id = ANY(%s::uuid[])
+_PERSONS: Final = """
+SELECT id, coalesce(merged_into_id, id) FROM members_member WHERE id = ANY(%s::uuid[])
 """
 _ROWS: Final = """SELECT person.id, stood_for.id
 FROM (

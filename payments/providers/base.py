@@ -1,7 +1,7 @@
 """What every payment platform's module speaks: plain values, no database, network or clock.
 
 A platform is one module in this folder that ends in `PROVIDER = Provider(...)`. It is found from
-the folder; nothing else needs to be told about it (CONTRIBUTING: "Add a provider").
+the folder; nothing else needs to be told about it (CONTRIBUTING: "Add a payment platform").
 """
 
 from collections.abc import Callable, Generator, Mapping

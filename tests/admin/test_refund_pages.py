@@ -35,7 +35,8 @@ def test_staff_enter_a_refund_with_a_reason_and_a_name(world: World, as_manager:
 
     assert "HK$80.00 was entered" in said(page)
     note = HandEntry.objects.get()
-    assert (note.reason, note.actor) == ("Broken cup", world.manager)
+    assert note.reason == "Broken cup"
+    assert note.actor == world.manager
     assert note.transaction.amount == 80
     assert build.balance_of(world.near.member) == before - 80
     shown = as_manager.get(url_of(Transaction, "change", payment.pk)).content.decode()

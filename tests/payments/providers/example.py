@@ -69,7 +69,8 @@ class Example:
     currencies:     two that the platform settles in, if it knows two
     signed_headers: the headers that its signature reads, for hostile tests
     form_is_loose:  its signature covers decoded form values, not bytes
-    resign:         signs a post anew, after its body was changed, at a moment
+    resign:         signs a post anew, after its body was changed, at a moment; whoever signs
+                    gives this and other_keys
     vouched:        what a signature vouches for, if it is neither bytes nor a form: two posts with
                     equal ones are the same notice
     other_keys:     another account at the same platform, with keys of its own
