@@ -93,7 +93,8 @@ print(json.dumps({
     "awards": Award.objects.count(),
     "awarded": Award.objects.values("transaction").distinct().count(),
     "balance": dict(Standing.objects.values_list("member__code", "balance")),
-    "unfinished": Transaction.objects.exclude(due_at=None).count(),
+    "unfinished": Transaction.objects.exclude(due_at=None)
+    .values("account", "payment_ref").distinct().count(),
     "callbacks_due": Callback.objects.exclude(due_at=None).count(),
     "large": Transaction.objects.filter(kind="payment", amount__gte=700).count(),
     "decisions": Decision.objects.count(),
