@@ -86,19 +86,20 @@ def match_waiting(member: Member) -> int:
 
 def match_all_waiting() -> int:
     """Match whatever a bulk import of members or wallets has made known; returns how many."""
-    matched = _give_each(dict(fetch_all(_KNOWN.format(which="true"), [])))
-    with connection.cursor() as cursor:
-        # Refunds that were being booked in that moment.
-        cursor.execute(
-            """
-            UPDATE payments_transaction AS row
-            SET member_id = payment.member_id, waiting_for = ''
-            FROM payments_transaction AS payment
-            WHERE row.waiting_for = 'member' AND row.member_id IS NULL
-              AND payment.id = row.original_id AND payment.member_id IS NOT NULL
-            """
-        )
-        return matched + int(cursor.rowcount)
+    with transaction.atomic():
+        matched = _give_each(dict(fetch_all(_KNOWN.format(which="true"), [])))
+        with connection.cursor() as cursor:
+            # Refunds that were being booked in that moment.
+            cursor.execute(
+                """
+                UPDATE payments_transaction AS row
+                SET member_id = payment.member_id, waiting_for = ''
+                FROM payments_transaction AS payment
+                WHERE row.waiting_for = 'member' AND row.member_id IS NULL
+                  AND payment.id = row.original_id AND payment.member_id IS NOT NULL
+                """
+            )
+            return matched + int(cursor.rowcount)
 
 
 def _give(payments: Iterable[UUID], member_id: UUID) -> int:

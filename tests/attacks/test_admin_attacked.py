@@ -18,6 +18,7 @@ PROGRAMME = {
     "zone": "Asia/Hong_Kong",
     "currency": "HKD",
     "points_valid_months": 12,
+    "bodies_kept_months": 13,
     "downgrade": "never",
     "tier_kept_days": 1,
     "sender_address": "",
@@ -40,7 +41,13 @@ def test_staff_of_one_store_make_no_account_of_all_stores(
     world: World, as_manager: Client
 ) -> None:
     before = Account.objects.count()
-    url, asked = reverse("admin:payments_account_add"), {"provider": "standard", "name": "Mine"}
+    url = reverse("admin:payments_account_add")
+    asked = {
+        "provider": "standard",
+        "name": "Mine",
+        "relay-TOTAL_FORMS": "0",
+        "relay-INITIAL_FORMS": "0",
+    }
 
     answer = as_manager.post(url, {**asked, "store": ""})
     assert answer.status_code == 200
