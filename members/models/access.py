@@ -95,6 +95,9 @@ class ApiRate(models.Model):
     taken = models.PositiveIntegerField()
 
     class Meta:
+        verbose_name = _("rate of requests")
+        verbose_name_plural = _("rates of requests")
+        default_permissions = ()  # Nobody looks at it.
         indexes = [models.Index(fields=["minute"], name="api_rate_age")]
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ ALLOWED = frozenset(
     word
     for words in (
         "Regulars API CSV Excel JavaScript UTF JSON QR SKU ID IP HTTP GET POST MB ISO URL",
-        "Stripe Standard Webhooks Open Celery Big5 HKSCS GBK",
+        "Stripe Standard Webhooks Webhook webhook Open Celery Big5 HKSCS GBK",
         "HKD CNY TWD GBP USD SGD HK US NT CN TW",
         "Ctrl Control Command Mac esc",  # Keys, as they are labelled.
         "English en zh hant hans",  # In the switch of languages.
