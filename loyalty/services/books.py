@@ -200,6 +200,40 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        _("Each use of a daily cap is what the awards of that day took of it"),
+        "SELECT count(*) FROM loyalty_capuse",
+        # What a payment and its corrections took together stands in the why of the last of them.
+        """
+        WITH capped AS (
+            SELECT transaction_id, member_id, (facts ->> 'on')::date AS day,
+                facts -> 'caps' AS caps, why
+            FROM loyalty_award WHERE facts -> 'caps' <> '{}'
+        ), corrected AS (
+            SELECT DISTINCT ON (deal.original_id) deal.original_id, award.why
+            FROM loyalty_award AS award
+            JOIN payments_transaction AS deal ON deal.id = award.transaction_id
+            WHERE deal.original_id IN (SELECT transaction_id FROM capped)
+            ORDER BY deal.original_id, award.id DESC
+        ), told AS (
+            SELECT capped.member_id, version.rule_id, capped.day,
+                sum((line ->> 'points')::integer) AS points
+            FROM capped
+            LEFT JOIN corrected ON corrected.original_id = capped.transaction_id
+            CROSS JOIN jsonb_array_elements(coalesce(corrected.why, capped.why)) AS line
+            JOIN loyalty_ruleversion AS version ON version.id = (line ->> 'rule')::uuid
+            WHERE line ->> 'outcome' = 'applied' AND capped.caps ? version.rule_id::text
+            GROUP BY 1, 2, 3
+        )
+        SELECT coalesce(stored.member_id, told.member_id),
+            coalesce(stored.rule_id, told.rule_id), coalesce(stored."on", told.day),
+            stored.points, told.points
+        FROM loyalty_capuse AS stored
+        FULL JOIN told ON told.member_id = stored.member_id
+            AND told.rule_id = stored.rule_id AND told.day = stored."on"
+        WHERE coalesce(stored.points, 0) <> coalesce(told.points, 0)
+        """,
+    ),
+    Check(
         _("Each tier is the one that the newest change led to"),
         "SELECT count(*) FROM loyalty_tierchange",
         """
