@@ -57,7 +57,8 @@ class EnrolForm(forms.ModelForm[Member]):
         for kind in ("phone", "email"):
             if cleaned.get(kind) and region is not None:
                 try:
-                    cleaned[kind] = check_identity(kind, cleaned[kind], country=region.code)
+                    country = region.phone_country
+                    cleaned[kind] = check_identity(kind, cleaned[kind], country=country)
                 except forms.ValidationError as problem:
                     self.add_error(kind, problem)
         return cleaned
@@ -76,7 +77,8 @@ class IdentityDialog(BaseDialogForm):  # type: ignore[misc]
         if "value" in cleaned and "kind" in cleaned:
             member = Member.objects.select_related("region").get(pk=self.object_id)
             try:
-                check_identity(cleaned["kind"], cleaned["value"], country=member.region.code)
+                country = member.region.phone_country
+                check_identity(cleaned["kind"], cleaned["value"], country=country)
             except forms.ValidationError as problem:
                 self.add_error("value", problem)
         return cleaned

@@ -71,7 +71,7 @@ def joined_event(member: Member, *, now: datetime) -> Event:
 
 def add_identity(member: Member, *, kind: str, value: str, now: datetime) -> Identity:
     """Recognise `member` by one more sign; raises IdentityTaken or BadIdentity."""
-    normal = normalise_identity(kind, value, country=member.region.code)
+    normal = normalise_identity(kind, value, country=member.region.phone_country)
     try:
         with transaction.atomic():
             return Identity.objects.create(
@@ -100,7 +100,7 @@ def normalise_identity(kind: str, value: str, *, country: str = "HK") -> str:
 
 
 def _normal_phone(text: str, country: str) -> str:
-    region = country[:2].upper() if re.match(r"[A-Za-z]{2}", country) else "HK"
+    region = country[:2].upper() if re.match(r"[A-Za-z]{2}(?![A-Za-z])", country) else "HK"
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as problem:

@@ -59,9 +59,10 @@ class LinkSheet(SheetResource):
         same = _("The same payment stands in row %(row)s already.")
         refuse_repeats(rows, lambda row: row.get("payment"), same)
         payments = _payments([row.get("payment") for row in rows])
-        members = _Members(rows)
         for row in rows:
             self._find_payment(row, payments)
+        members = _Members(rows)  # A local phone number is one of the payment's own country.
+        for row in rows:
             row.values["member"] = members.named_in(row, self)
             self._judge(row)
 
@@ -158,20 +159,23 @@ def _payments(references: Sequence[Any]) -> dict[str, list[Transaction]]:
         kind=Transaction.Kind.PAYMENT,
     )
     found: defaultdict[str, list[Transaction]] = defaultdict(list)
-    for row in rows.select_related("store", "member"):
+    for row in rows.select_related("store__region", "member"):
         found[row.payment_ref].append(row)
     return found
 
 
 def _signs(row: Row) -> dict[str, tuple[str, str]]:
     """Phone and e-mail as they are looked up; what is none is left out."""
+    payment: Transaction | None = row.get("transaction")
+    country = payment.store.region.phone_country if payment and payment.store else "HK"
     signs = {}
     for name, kind in (("phone", PHONE), ("email", EMAIL)):
         value = row.get(name)
         if not value:
             continue
         try:
-            signs[name] = (kind, hash_of(kind, normalise_identity(kind, value)))
+            normal = normalise_identity(kind, value, country=country)
         except BadIdentity:
             continue
+        signs[name] = (kind, hash_of(kind, normal))
     return signs

@@ -239,7 +239,7 @@ class OrderReader:
         elif customer:
             kind = _kind_of_sign(customer)
             signs[kind] = signs[kind] or customer
-        country = store.region.code if store else "HK"
+        country = store.region.phone_country if store else "HK"
         clues = []
         for kind, value in signs.items():
             if value:

@@ -184,7 +184,7 @@ class MembersView(ApiView):
         now = timezone.now()
         store = store_for(request, asked.get("store", ""))
         region = _region(asked.get("region", ""), store)
-        signs = _signs(asked, country=region.code)
+        signs = _signs(asked, country=region.phone_country)
         refuse_taken(signs)
         newcomer = Newcomer(
             region=region,
@@ -228,7 +228,7 @@ class LookUpView(ApiView):
             member = member_or_404(asked["code"])
         else:
             store = store_for(request, "")
-            country = store.region.code if store else "HK"
+            country = store.region.phone_country if store else "HK"
             ((kind, value),) = _signs(asked, country=country)
             found = find_member(kind=kind, value=value)
             if found is None:

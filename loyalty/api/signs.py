@@ -109,7 +109,7 @@ class IdentitiesView(ApiView):
     def post(self, request: Request, code: str) -> Response:
         asked = checked(IdentityIn, request.data)
         member = member_or_404(code)
-        country = member.region.code
+        country = member.region.phone_country
         sign = normal_sign(asked["kind"], asked["value"], country=country, field="value")
         refuse_taken([sign])
         kind, value = sign

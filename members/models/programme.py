@@ -116,6 +116,11 @@ class Region(Named):
         """Its country; empty if it is not known."""
         return self.country or (self.code if self.code in known_countries() else "")
 
+    @property
+    def phone_country(self) -> str:
+        """Whose numbers its people write without a country; of `TW-N`, Taiwan's."""
+        return self.country_code or self.code
+
 
 class Store(Named):
     code = models.CharField(_("code"), max_length=20, unique=True)

@@ -71,7 +71,7 @@ def payer_in(given: Mapping[str, Any], store: Store | None) -> Payer:
             _("No member has this number. Leave it out to book without a member."),
             code="member_unknown",
         )
-    country = store.region.code if store else DEFAULT_COUNTRY
+    country = store.region.phone_country if store else DEFAULT_COUNTRY
     other = given.get("identity") or {"kind": "", "value": ""}
     signs = [(kind, given.get(kind, ""), kind) for kind in (PHONE, EMAIL)]
     signs.append((other["kind"], other["value"], "identity"))

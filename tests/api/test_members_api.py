@@ -8,6 +8,7 @@ from members.identity_kinds import WALLET
 from members.models import Consent, Event, Identity, Member
 from members.services import add_identity
 from payments.models import Transaction
+from tests import build
 from tests.api import till
 from tests.api.conftest import Call, caller
 
@@ -159,6 +160,21 @@ def test_somebody_is_found_by_any_sign(call: Call, sign: Any) -> None:
     assert (answer.status_code, answer.json()["code"]) == (200, mei.code)
     by_code = call("post", "members/look-up", {"code": mei.code.lower()})
     assert by_code.json() == answer.json() == call("get", f"members/{mei.code}").json()
+
+
+@pytest.mark.parametrize(
+    ("code", "country"), [("NORTH", "TW"), ("TW", ""), ("TW-N", "")], ids=lambda name: name or "-"
+)
+def test_a_local_phone_number_is_one_of_the_region_s_own_country(
+    call: Call, code: str, country: str
+) -> None:
+    region = build.region(code, country=country, currency="TWD", zone="Asia/Taipei")
+
+    answer = enrol(call, phone="0912 345 678", region=region.code)
+    known = call("post", "members/look-up", {"phone": "+886 912 345 678"})
+
+    assert answer.status_code == 201
+    assert known.json()["code"] == answer.json()["code"]
 
 
 def test_looking_up_wants_one_sign_and_says_when_nobody_has_it(call: Call) -> None:

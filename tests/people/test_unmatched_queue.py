@@ -201,6 +201,18 @@ def test_a_file_links_payments_and_says_what_is_wrong_with_each_row() -> None:
     assert totals(again) == {"skip": 1}
 
 
+def test_a_local_phone_number_in_a_file_is_one_of_the_payments_country() -> None:
+    singapore = build.region("SG", zone="Asia/Singapore")
+    build.member(phone="+852 9123 4567")
+    siti = build.member(region=singapore, phone="+65 9123 4567")
+    build.store("ORCHARD", region=singapore)
+    buy("p1", "10", ("wallet", "unknown"), store_code="ORCHARD")
+
+    upload(LinkSheet, sheet(["p1", "", "9123 4567", ""]), skips_invalid=True)
+
+    assert Transaction.objects.get(payment_ref="p1").member == siti
+
+
 def test_the_import_page_of_links_opens(client: Client) -> None:
     client.force_login(User.objects.create_superuser("boss"))
 
