@@ -19,7 +19,9 @@ pytestmark = pytest.mark.django_db
 CHECK = "Each use of a daily cap is what the awards of that day took of it"
 
 
-def book(ref: str, amount: str, *, of: str = "", kind: str = "", wallet: str = "w") -> None:
+def book(
+    ref: str, amount: str, *, of: str = "", kind: Kind | None = None, wallet: str = "w"
+) -> None:
     notice = Notice(
         kind=kind or (Kind.REFUND if of else Kind.PAYMENT),
         payment_ref=of or ref,
