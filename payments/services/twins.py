@@ -8,7 +8,8 @@ names it after all, under a reference of the platform's own. So, for each paymen
 * another amount, or a later day, may be the same one with a typing error, or another one: it
   waits, and staff say which (`payments/services/conflicts.py`);
 * totals so far need nothing: the larger of the total and the single ones counts;
-* what was paid back another way, in cash say, the platform will never tell.
+* what was paid back another way, in cash say, the platform will never tell;
+* of two that came by the API under two numbers neither is a platform's word: both count.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from uuid import UUID
 from payments.models import AmountConflict, HandEntry, Transaction
 
 SAME_WITHIN: Final = timedelta(days=30)
+_API: Final = Transaction.Source.API
 
 
 def pair_with_entries(rows: Sequence[Transaction]) -> list[AmountConflict]:
@@ -54,6 +56,8 @@ def told_already(entry: Transaction) -> Transaction | None:
         hand_entry=None,
         occurred_at__range=(entry.occurred_at - SAME_WITHIN, entry.occurred_at + SAME_WITHIN),
     )
+    if entry.source == _API:
+        told = told.exclude(source=_API)
     return told.exclude(pk=entry.pk).order_by("occurred_at", "pk").first()
 
 
@@ -74,6 +78,8 @@ def _open_entries(payments: set[UUID]) -> list[Transaction]:
 
 
 def _may_be(entry: Transaction, told: Transaction) -> bool:
+    if entry.source == told.source == _API:
+        return False
     return (entry.original_id, entry.kind) == (told.original_id, told.kind)
 
 

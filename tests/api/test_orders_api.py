@@ -1,10 +1,13 @@
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connections
 
+from kit.money import Money
 from payments.models import Order, Transaction
+from payments.selectors import left_of
 from tests.api import till
 from tests.api.conftest import Call, caller
 
@@ -271,3 +274,20 @@ def test_each_wrong_field_of_a_return_is_named(call: Call, body: Any, pointers: 
     assert answer.status_code == 400
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     assert not Transaction.objects.filter(kind="refund").exists()
+
+
+@pytest.mark.parametrize("is_return_first", [True, False])
+def test_two_refunds_of_one_amount_under_two_numbers_both_count(
+    call: Call, is_return_first: bool
+) -> None:
+    """A till may send returns of orders and refunds of sales: neither is news of the other."""
+    call("post", "orders", order(paid=True), once="1")
+    back = sale(kind="refund", refund_ref="R-2", amount="10.00")
+    sent = [("orders/A-1/returns", {"return_ref": "R-1", "amount": "10.00"}), ("sales", back)]
+
+    for path, body in sent if is_return_first else reversed(sent):
+        assert call("post", path, body, once=path).status_code == 201
+
+    payment = Transaction.objects.get(kind="payment")
+    assert left_of(payment) == Money(Decimal("218.00"), "HKD")
+    assert not Transaction.objects.exclude(waiting_for__in=["", "member"]).exists()
