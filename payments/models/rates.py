@@ -1,10 +1,12 @@
 """Exchange rates."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from kit.facts import Fact
+from members.models import Programme
 
 
 class Rate(Fact):
@@ -24,6 +26,14 @@ class Rate(Fact):
             models.UniqueConstraint(fields=["currency", "valid_from"], name="rate_once"),
             models.CheckConstraint(condition=Q(rate__gt=0), name="rate_is_positive"),
         ]
+
+    def clean(self) -> None:
+        if self.currency == Programme.current().currency:
+            words = _("This is the programme's own currency, which needs no rate.")
+            raise ValidationError({"currency": words})
+        if self.rate is not None and self.rate <= 0:
+            words = _("A rate is above zero and has at most 10 decimals.")
+            raise ValidationError({"rate": words})
 
     def __str__(self) -> str:
         return f"{self.currency} {self.rate.normalize():f} ({self.valid_from})"

@@ -4,6 +4,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from loyalty.services.settle import settle_members
 from payments.import_rates import RateSheet
@@ -78,6 +80,29 @@ def test_a_rate_that_cannot_be_is_refused(row: list[str], words: str) -> None:
 
     assert words in str(problems(result))
     assert Rate.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("currency", "rate", "words"),
+    [
+        ("HKD", "2", "This is the programme's own currency, which needs no rate."),
+        ("USD", "0", "A rate is above zero and has at most 10 decimals."),
+        ("USD", "-7.8", "A rate is above zero and has at most 10 decimals."),
+    ],
+)
+def test_a_rate_that_cannot_be_is_refused_by_the_form_too(
+    admin_client: Client, currency: str, rate: str, words: str
+) -> None:
+    build.programme(language="en")
+    typed = {"currency": currency, "valid_from": "2026-11-20", "rate": rate}
+
+    page = admin_client.post(
+        reverse("admin:payments_rate_add"), typed, headers={"accept-language": "en"}
+    )
+
+    said = page.context["adminform"].form.errors
+    assert [sentence for found in said.values() for sentence in found] == [words]
+    assert not Rate.objects.exists()
 
 
 def test_the_same_file_twice_changes_nothing() -> None:
