@@ -110,6 +110,12 @@ def receive_and_relay(account: KnownAccount, inbound: Inbound, *, now: datetime)
     return _their_reply(tried) or _reply_in_place_of_theirs(account, relay, outcome)
 
 
+def relay_stored(account: KnownAccount, inbound: Inbound, key: str, *, now: datetime) -> None:
+    """A post that was stored after all, once a secret was mended, goes on like any other."""
+    if account.relay_id is not None:
+        _keep(account, inbound, key, due_at=now, now=now)
+
+
 def pass_on(*, now: datetime, limit: int) -> int:
     """One turn: note what was answered, pass on what waits."""
     return _BOARD.turn(now=now, limit=limit)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from kit.work import release
@@ -10,6 +11,7 @@ from payments.providers.base import Outcome, Verified
 from payments.services.accounts import forget_accounts, known_accounts
 from payments.services.bodies import unseal
 from payments.services.receive import store, verify
+from payments.services.relay import relay_stored
 from payments.services.retention import with_body
 
 
@@ -50,4 +52,7 @@ def _verify_again(rejection: Rejection) -> Outcome:
     verdict = verify(account.provider, inbound, account.keys, now=rejection.received_at)
     if not isinstance(verdict, Verified):
         return Outcome.REFUSED  # A hint comes again by itself, or staff ask the platform.
-    return store(account, inbound, verdict, now=rejection.received_at)
+    with transaction.atomic():
+        outcome = store(account, inbound, verdict, now=rejection.received_at)
+        relay_stored(account, inbound, verdict.delivery_key, now=rejection.received_at)
+    return outcome

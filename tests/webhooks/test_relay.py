@@ -15,13 +15,14 @@ from standardwebhooks import Webhook
 from kit.correspondence import DEAD
 from kit.outward import Patience
 from kit.switchboard import Switchboard
-from payments.models import Account, Callback, Relay, RelayAttempt, RelayedPost
+from payments.models import Account, Callback, Rejection, Relay, RelayAttempt, RelayedPost
 from payments.providers.base import Inbound
 from payments.providers.standard import sign
 from payments.services import relay
-from payments.services.accounts import forget_accounts
+from payments.services.accounts import forget_accounts, set_secrets
 from payments.services.relay import forget_relayed, pass_on, pass_on_again
 from payments.services.relay_wire import outgoing_post, passed_headers, sealed_post
+from payments.services.replay import replay_rejections
 from tests import build
 from tests.build import NOON
 from tests.outside import Outside, Said, Seen, outside
@@ -236,6 +237,26 @@ def test_forged_posts_go_no_further() -> None:
     assert answer.status_code == 400
     assert shop.seen == []
     assert not RelayedPost.objects.exists()
+
+
+def test_a_refused_post_goes_on_once_it_proves_to_be_genuine() -> None:
+    with outside() as shop:
+        account = relayed(shop)
+        set_secrets(account, ["whsec_" + "b2xkIHNlY3JldCBvZiBsYXN0IHllYXIgISE="])
+        account.save()
+        forget_accounts()
+        refused = post(account, build.payment("10.00", ref="p1"))
+        set_secrets(account, [build.SECRET])
+        account.save()
+
+        assert replay_rejections(Rejection.objects.all()) == (1, 0)
+        turn()
+        resent = post(account, build.payment("10.00", ref="p1"))
+        turn()
+
+    assert [refused.status_code, resent.status_code] == [400, 200]
+    assert len(shop.seen) == 1
+    assert RelayedPost.objects.get().taken_at is not None
 
 
 def test_a_relay_that_is_switched_off_passes_nothing_on() -> None:
