@@ -33,13 +33,18 @@ Cell = str | int | Decimal | bool | date | datetime | None
 MOST_ROWS: Final = 100_000
 MOST_COLUMNS: Final = 200
 MOST_BYTES: Final = 20 * 1024 * 1024
+_MOST_LINES: Final = 10 * MOST_ROWS  # Blank ones included.
 _HEADER_WITHIN: Final = 10  # Rows in which the header may stand: titles often come first.
 _MOST_UNPACKED: Final = 300 * 1024 * 1024
 _MOST_ENTRIES: Final = 200
 _MOST_RATIO: Final = 200
 _ZIP: Final = b"PK\x03\x04"
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"  # Also what a password makes of an .xlsx file.
-_PLACE: Final = re.compile(rb'\br="([A-Z]{1,4})([0-9]{1,8})"')
+_OTHER_BOOKS: Final = frozenset(("content.xml", "xl/workbook.bin"))  # .ods and .xlsb
+# XML is read as freely as a workbook's reader reads it: any quotation mark, any blanks.
+_BLANKS: Final = re.compile(rb"\s{2,}")
+_PLACE: Final = re.compile(rb"""\br ?= ?["']([A-Za-z]*)([0-9]+)""")
+_STEP: Final = re.compile(rb"<(?:[^<>\s/:]+:)?(sheetData|row|c)(?=[\s/>])")
 _CHUNK: Final = 1 << 20
 
 
@@ -104,6 +109,8 @@ def _csv_rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, tuple[Cell, ..
     number = 0
     try:
         for number, row in enumerate(reader, 1):
+            if len(row) > MOST_COLUMNS:
+                raise BrokenSheet(_too_many_columns())
             yield number, tuple(unquote_formula(cell.strip()) for cell in row)
     except csv.Error as problem:
         raise BrokenSheet(
@@ -166,7 +173,8 @@ def _refuse_bomb(content: bytes) -> None:
     """Look before unpacking: how much is in there, and how far the cells spread.
 
     Sizes in a zip directory may lie, so every entry is unpacked piecewise and its sum checked;
-    and two far cells make a reader lay out all the empty ones between them.
+    and two far cells make a reader lay out all the empty ones between them, which ends the whole
+    process. The workbook itself says in which entry a sheet stands, so all of them are looked at.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -176,28 +184,60 @@ def _refuse_bomb(content: bytes) -> None:
                 _MOST_UNPACKED, max(len(content), 100_000) * _MOST_RATIO
             ):
                 raise BrokenSheet(_too_large())
+            if any(_path_of(entry) in _OTHER_BOOKS for entry in entries):
+                raise BrokenSheet(_not_a_sheet())
             for entry in entries:
                 _walk_entry(archive, entry)
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError) as problem:
         raise BrokenSheet(_not_a_sheet()) from problem
 
 
+def _path_of(entry: zipfile.ZipInfo) -> str:
+    return entry.filename.replace("\\", "/").lstrip("/").casefold()
+
+
 def _walk_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    is_table = entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml")
-    tail = b""
+    spread, rest = _Spread(), b""
     with archive.open(entry) as stream:
         while chunk := stream.read(_CHUNK):
-            if is_table:
-                _refuse_far_cells(tail + chunk)
-                tail = chunk[-32:]
+            whole = _BLANKS.sub(b" ", rest + chunk)
+            # The last tag may go on in the next chunk; one of a megabyte is none.
+            end = max(whole.rfind(b"<"), len(whole) - _CHUNK)
+            spread.look(whole[:end])
+            rest = whole[end:]
+    spread.look(rest)
 
 
-def _refuse_far_cells(chunk: bytes) -> None:
-    for column, row in _PLACE.findall(chunk):
-        if len(row) > 5 and int(row) > MOST_ROWS + _HEADER_WITHIN:
+@dataclass(slots=True)
+class _Spread:
+    """How far cells reach: by the places that they name, and by how many there are, for a cell
+    or row that names no place stands behind the one before."""
+
+    rows: int = 0
+    cells: int = 0
+    is_in_table: bool = False
+
+    def look(self, xml: bytes) -> None:
+        for column, digits in _PLACE.findall(xml):
+            row = digits.lstrip(b"0")
+            if len(row) > 5 and (len(row) > 6 or int(row) > MOST_ROWS + _HEADER_WITHIN):
+                raise BrokenSheet(_too_many_rows())
+            # GR is column 200.
+            if len(column) > 2 or (len(column) == 2 and column.upper() > b"GR"):
+                raise BrokenSheet(_too_many_columns())
+        for name in _STEP.findall(xml):
+            self._step(name)
+
+    def _step(self, name: bytes) -> None:
+        if name == b"c":
+            self.cells += self.is_in_table
+            if self.cells > MOST_COLUMNS:
+                raise BrokenSheet(_too_many_columns())
+            return
+        self.is_in_table, self.cells = True, 0
+        self.rows += name == b"row"
+        if self.rows > MOST_ROWS + _HEADER_WITHIN:
             raise BrokenSheet(_too_many_rows())
-        if len(column) > 2 or (len(column) == 2 and column > b"GR"):  # GR is column 200.
-            raise BrokenSheet(_too_many_columns())
 
 
 def _table(
@@ -208,7 +248,7 @@ def _table(
     for number, row in numbered:
         if any(cell not in (None, "") for cell in row):
             rows.append((number, row))
-        if len(rows) > MOST_ROWS + _HEADER_WITHIN:
+        if len(rows) > MOST_ROWS + _HEADER_WITHIN or number > _MOST_LINES:
             raise BrokenSheet(_too_many_rows())
     if not rows:
         raise BrokenSheet(_("The file is empty. Choose one with a header row and rows below it."))

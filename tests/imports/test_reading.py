@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
@@ -118,17 +119,47 @@ def zip_of(**entries: bytes) -> bytes:
 
 def with_far_cell(place: bytes) -> bytes:
     """A workbook that claims a cell where nobody ever was."""
+    return with_sheet(lambda sheet: sheet.replace(b'r="A2"', b'r="' + place + b'"'))
+
+
+def with_sheet(
+    change: Callable[[bytes], bytes], *, path: str = "xl/worksheets/sheet1.xml"
+) -> bytes:
+    """A workbook whose sheet was changed, and perhaps stands in another entry."""
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(xlsx_file(["name"], ["Mei"]))) as good,
         zipfile.ZipFile(out, "w") as bad,
     ):
         for entry in good.namelist():
-            content = good.read(entry)
+            content, name = good.read(entry), entry
             if entry.endswith("sheet1.xml"):
-                content = content.replace(b'r="A2"', b'r="' + place + b'"')
-            bad.writestr(entry, content)
+                content, name = change(content), path
+            if entry.endswith("workbook.xml.rels"):
+                target = path.removeprefix("xl/").encode()
+                content = content.replace(b"worksheets/sheet1.xml", target)
+            bad.writestr(name, content)
     return out.getvalue()
+
+
+def far(change: bytes) -> bytes:
+    return with_sheet(lambda sheet: sheet.replace(b'r="A2"', change))
+
+
+def spread(cells: bytes) -> bytes:
+    return with_sheet(lambda sheet: sheet.replace(b"<sheetData>", b"<sheetData>" + cells))
+
+
+def with_sheet_elsewhere(path: str) -> bytes:
+    return with_sheet(lambda sheet: sheet.replace(b'r="A2"', b'r="XFD1048576"'), path=path)
+
+
+OPEN_DOCUMENT = b"""<?xml version="1.0"?><o:document-content
+ xmlns:o="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"><o:body><o:spreadsheet>
+<table:table table:name="A"><table:table-row table:number-rows-repeated="1000000">
+<table:table-cell table:number-columns-repeated="100" o:value-type="float" o:value="1"/>
+</table:table-row></table:table></o:spreadsheet></o:body></o:document-content>"""
 
 
 @pytest.mark.parametrize(
@@ -154,6 +185,22 @@ def with_far_cell(place: bytes) -> bytes:
         (with_far_cell(b"A1048576"), "beyond 100,000 rows"),
         (with_far_cell(b"XFD2"), "beyond 200 columns"),
         (xlsx_file(["name"], ["Mei"])[:-200], "no readable spreadsheet"),
+        # Each of these ended the whole web process.
+        (far(b"r='A1048576'"), "beyond 100,000 rows"),
+        (far(b'r  =\n "A1048576"'), "beyond 100,000 rows"),
+        (far(b'r="a1048576"'), "beyond 100,000 rows"),
+        (far(b'r="A' + b"0" * 99 + b'9999999"'), "beyond 100,000 rows"),
+        (far(b"r='xfd2'"), "beyond 200 columns"),
+        (with_sheet_elsewhere("xl/other/sheet1.xml"), "beyond 100,000 rows"),
+        (with_sheet_elsewhere("xl/worksheets/sheet1.XML"), "beyond 100,000 rows"),
+        (spread(b'<row r="90000000"><c><v>1</v></c></row>'), "beyond 100,000 rows"),
+        (spread(b"<row/>" * (MOST_ROWS + 20)), "beyond 100,000 rows"),
+        (spread(b"<row>" + b"<c><v>1</v></c>" * 201 + b"</row>"), "beyond 200 columns"),
+        (zip_of(**{"content.xml": OPEN_DOCUMENT}), "no readable spreadsheet"),
+        (zip_of(**{"CONTENT.xml": OPEN_DOCUMENT, "xl/x.xml": b""}), "no readable spreadsheet"),
+        # And these held a thread of it for half a minute.
+        (b"name,phone\r\n" + b"\n" * 2_000_000, "beyond 100,000 rows"),
+        (b"name,phone\r\n" + b"," * 100_000, "beyond 200 columns"),
     ],
 )
 def test_a_broken_file_is_refused_in_words(content: bytes, words: str) -> None:
