@@ -29,6 +29,7 @@ from payments.services.reconcile.reading import (
 )
 from payments.services.reconcile.taking import CannotTake, Upload, take_statement
 from payments.statements import all_formats
+from payments.statements.archives import unpacked
 
 _CARRIED: Final = "settlement-upload"  # In the session: what was chosen beside the sealed file.
 
@@ -120,7 +121,7 @@ class StatementUploads:
 
     def _read(self, request: HttpRequest, given: dict[str, Any]) -> HttpResponse:
         """Take the file in, or ask for its columns first."""
-        content = given["file"].read()
+        content = unpacked(given["file"].read())
         account, encoding = given["account"], given["encoding"]
         form = all_formats().get(given["form"]) or format_of(content, encoding=encoding)
         if form.code == GENERIC:

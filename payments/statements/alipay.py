@@ -129,7 +129,7 @@ def recognises(header: frozenset[str], above: Sequence[str]) -> bool:
 FORMAT = Format(
     code="alipay",
     label=_("Alipay trade bill (CSV)"),
-    help_text=_("The file of single trades (业务明细) out of the downloaded archive, unchanged."),
+    help_text=_("The downloaded archive as it is, or the file of single trades (业务明细) in it."),
     read=read,
     recognises=recognises,
     words=words_of(_NAMES),
