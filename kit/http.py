@@ -1,5 +1,6 @@
 """What every HTTP interface shares: strict JSON in, RFC 9457 problems out."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -85,9 +86,21 @@ class StrictJSONParser(JSONParser):
         if len(body) > LARGEST_BODY:
             raise BodyTooLarge
         try:
-            return json_object(body)
+            return _sayable(json_object(body))
         except Unreadable as problem:
             raise exceptions.ParseError(str(problem)) from problem
+
+
+def _sayable(read: dict[str, Any]) -> dict[str, Any]:
+    """`read` itself; raises Unreadable for half of a surrogate pair in it, which can neither be
+    kept nor be said back in an answer: problems name fields and values as they were sent."""
+    try:
+        json.dumps(read, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as problem:
+        raise Unreadable("The body holds half of a surrogate pair, which is no text.") from problem
+    except RecursionError as problem:
+        raise Unreadable("The JSON is nested too deeply.") from problem
+    return read
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -178,7 +191,7 @@ def problems(*statuses: int) -> dict[tuple[int, str], type[Problem]]:
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses fields which it does not know: a misspelt field is not ignored."""
+    """A field that is not named here is refused: a misspelt one is not ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

@@ -31,6 +31,10 @@ _EXAMPLES: Final[dict[int, tuple[str, str]]] = {
 class ApiSchema(AutoSchema):
     """Each operation says which scope its key needs."""
 
+    def get_description(self) -> str:  # type: ignore[override] - drf-spectacular's own form.
+        """Nothing by default: docstrings of views are for whoever reads the code."""
+        return ""
+
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
         scope = scope_of_call(self.view, self.method)

@@ -56,6 +56,8 @@ from payments.services.orders import (
 
 
 class OrderIn(PayerIn):
+    """An order. Of `member`, `phone`, `email` and `identity` one is enough; all may be left out."""
+
     order_ref = LineOfText(help_text="The order's number, unique at its store.")
     store = LineOfText(longest=20, required=False, help_text="Left out: the key's own store.")
     amount = PlainDecimal(help_text="What the whole order costs, after discounts.")

@@ -31,6 +31,8 @@ from payments.services.tills import till_account
 
 
 class SaleIn(PayerIn):
+    """A sale. Of `member`, `phone`, `email` and `identity` one is enough; all may be left out."""
+
     kind = serializers.ChoiceField(choices=[Kind.PAYMENT.value, Kind.REFUND.value])
     order_ref = LineOfText(help_text="The order's number, unique at its store.")
     refund_ref = LineOfText(

@@ -48,6 +48,7 @@ def test_every_operation_names_its_key_and_every_mutation_its_idempotency_key() 
         assert operation["security"] == [{"apiKey": []}]
         assert ("Idempotency-Key" in required) != is_reading
         assert f"Scope of the key: `{scope}`." in operation["description"]
+        assert "required_scope" not in operation["description"]  # Words for who reads the code.
         problem = operation["responses"]["401"]["content"]["application/problem+json"]
         assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
 
