@@ -31,7 +31,8 @@ _EXAMPLES: Final[dict[int, tuple[str, str]]] = {
 class ApiSchema(AutoSchema):
     """Each operation says which scope its key needs."""
 
-    def get_description(self) -> str:  # type: ignore[override] - drf-spectacular's own form.
+    # The stubs of DRF's own schemas have arguments, which drf-spectacular does not give.
+    def get_description(self) -> str:  # type: ignore[override]
         """Nothing by default: docstrings of views are for whoever reads the code."""
         return ""
 

@@ -56,7 +56,7 @@ from payments.services.orders import (
 
 
 class OrderIn(PayerIn):
-    """An order. Of `member`, `phone`, `email` and `identity` one is enough; all may be left out."""
+    """An order. Of `member`, `phone`, `email` and `identity` one is enough; all may be absent."""
 
     order_ref = LineOfText(help_text="The order's number, unique at its store.")
     store = LineOfText(longest=20, required=False, help_text="Left out: the key's own store.")

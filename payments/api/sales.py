@@ -31,7 +31,7 @@ from payments.services.tills import till_account
 
 
 class SaleIn(PayerIn):
-    """A sale. Of `member`, `phone`, `email` and `identity` one is enough; all may be left out."""
+    """A sale. Of `member`, `phone`, `email` and `identity` one is enough; all may be absent."""
 
     kind = serializers.ChoiceField(choices=[Kind.PAYMENT.value, Kind.REFUND.value])
     order_ref = LineOfText(help_text="The order's number, unique at its store.")
