@@ -122,7 +122,7 @@ def check_secret(secret: str) -> None:
 
 def _payment_intent(intent: Fields, change: str) -> list[Notice] | Ignored:
     if change != "succeeded":
-        return Ignored("not_paid_yet")
+        return Ignored("closed_unpaid" if change == "cancelled" else "not_paid_yet")
     ref = intent.text("id")
     captured = intent.values.get("captured_amount") or 0
     attempt = intent.inner("latest_payment_attempt").inner("payment_method")

@@ -57,7 +57,7 @@ _IV_LENGTH: Final = 16
 _HEX: Final = re.compile(r"([0-9a-f]{2})+|([0-9A-F]{2})+", re.ASCII)
 # As text instead of JSON, the blank between date and time goes missing now and then.
 _CLOCK_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d) ?(\d\d:\d\d:\d\d)", re.ASCII)
-_CODE_ONLY: Final = "code_issued"
+_PAID: Final = "paid"
 _PICKED_UP_UNPAID: Final = "3"  # TradeType of parcels at convenience stores.
 
 _METHODS: Final = {
@@ -113,11 +113,8 @@ def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
         status, result = _opened(request, keys)
         if status != "SUCCESS":
             return Ignored("did_not_succeed")
-        if not result.has("PayTime"):
-            return Ignored(_CODE_ONLY)
-        if str(result.values.get("TradeType", "")) == _PICKED_UP_UNPAID:
-            return Ignored("picked_up_unpaid")
-        return [_payment(result, keys)]
+        told = _told(result)
+        return [_payment(result, keys)] if told == _PAID else Ignored(told)
     except (Unreadable, MoneyError) as problem:
         raise MalformedPayload(str(problem)) from problem
 
@@ -191,13 +188,21 @@ def _as_text(plain: bytes) -> dict[str, str]:
         raise Unreadable("TradeInfo is not in UTF-8.") from problem
 
 
+def _told(result: Fields) -> str:
+    """What a good result tells of: that it was paid, or why no money came with it."""
+    if not result.has("PayTime"):
+        return "code_issued"
+    is_unpaid = str(result.values.get("TradeType", "")) == _PICKED_UP_UNPAID
+    return "picked_up_unpaid" if is_unpaid else _PAID
+
+
 def _delivery_key(status: str, result: Fields, trade_info: str) -> str:
     """NewebPay numbers no notice, and tells of a code and of its payment under one trade."""
     if not result.has("TradeNo"):
         return "sha256:" + hashlib.sha256(trade_info.encode()).hexdigest()
     names = ("MerchantID", "MerchantOrderNo", "TradeNo")
     parts = [result.word(name) if result.has(name) else "" for name in names]
-    return ":".join((*parts, status, "paid" if result.has("PayTime") else _CODE_ONLY))
+    return ":".join((*parts, status, _told(result)))
 
 
 def _payment(result: Fields, keys: Keys) -> Notice:

@@ -5,13 +5,12 @@ inputs, books per platform and the kill test are run over all that are found.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 
 from kit.money import Money
@@ -69,6 +68,8 @@ class Example:
     currencies:     two that the platform settles in, if it knows two
     signed_headers: the headers that its signature reads, for hostile tests
     form_is_loose:  its signature covers decoded form values, not bytes
+    later:          posts that tell of a payment's other states, before or after it was paid, and
+                    move no money; of a platform that only hints, its answers
     resign:         signs a post anew, after its body was changed, at a moment; whoever signs
                     gives this and other_keys
     vouched:        what a signature vouches for, if it is neither bytes nor a form: two posts with
@@ -87,12 +88,12 @@ class Example:
     currencies: tuple[str, ...] = ("HKD",)
     signed_headers: tuple[str, ...] = ()
     form_is_loose: bool = False
+    later: tuple[Callable[[Sale], Inbound], ...] = ()
     resign: Callable[[Inbound, datetime], Inbound] | None = None
     vouched: Callable[[Inbound], object] | None = None
     other_keys: Keys | None = None
     answer: Callable[[Sale], Inbound] | None = None
     known_as: Callable[[str], str] = str
-    more: dict[str, Any] = field(default_factory=dict)
 
     def what_is_vouched_for(self, post: Inbound) -> object:
         if self.vouched:

@@ -134,6 +134,23 @@ def example_correction(name: str, told: Correction) -> Inbound:
     )
 
 
+def example_later(event: str, sale: Sale, success: str = "false", **changes: Any) -> Inbound:
+    return example_post(
+        "authorisation",
+        sale,
+        sale.at,
+        eventCode=event,
+        success=success,
+        pspReference=sale.ref,
+        **changes,
+    )
+
+
+def example_modification(event: str, sale: Sale, success: str = "true") -> Inbound:
+    own = {"eventCode": event, "success": success, "pspReference": f"{event[:9]}-{sale.ref}"}
+    return example_post("capture", sale, sale.at, originalReference=sale.ref, **own)
+
+
 def resigned(request: Inbound, _at: datetime) -> Inbound:
     return replace(request, body=json.dumps(signed(json.loads(request.body))).encode())
 
@@ -154,6 +171,16 @@ EXAMPLE = Example(
     reversal=lambda told: example_correction("chargeback_reversed", told),
     currencies=("HKD", "IDR"),
     signed_headers=("authorization",),
+    later=(
+        lambda sale: example_later("PENDING", sale, "true"),
+        lambda sale: example_later("AUTHORISATION", sale),
+        lambda sale: example_later("OFFER_CLOSED", sale, "true"),
+        lambda sale: example_modification("CAPTURE", sale),
+        lambda sale: example_modification("CAPTURE", sale, "false"),
+        lambda sale: example_modification("CANCELLATION", sale, "false"),
+        lambda sale: example_modification("REFUND", sale, "false"),
+        lambda sale: example_modification("EXPIRE", sale),
+    ),
     resign=resigned,
     vouched=vouched,
     other_keys=Keys((OTHER, PASSWORD)),

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,9 @@ def balance(notices: list[Notice]) -> Decimal:
 def example_event(name: str, at: datetime, amount: Decimal, **changes: Any) -> Inbound:
     told = payload(name)
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S+0000")
-    told["id"] = f"evt_{name}-{changes['id']}"
+    state = changes.pop("state", told["name"].rpartition(".")[2])
+    told["name"] = f"{told['name'].rpartition('.')[0]}.{state}"
+    told["id"] = f"evt_{told['name']}-{changes['id']}"
     told["data"]["object"].update(changes, created_at=stamp, updated_at=stamp)
     for field in ("amount", "captured_amount"):
         if field in told["data"]["object"]:
@@ -89,11 +92,12 @@ def example_event(name: str, at: datetime, amount: Decimal, **changes: Any) -> I
     return post(json.dumps(told).replace('"AMOUNT"', str(amount)).encode(), at=at)
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, state: str = "succeeded") -> Inbound:
     return example_event(
         "payment_intent.succeeded",
         sale.at,
         sale.money.amount,
+        state=state,
         id=sale.ref,
         currency=sale.money.currency,
         merchant_order_id=sale.order_ref,
@@ -128,6 +132,16 @@ EXAMPLE = Example(
     reversal=lambda told: example_correction("payment_dispute.won", told),
     currencies=("HKD", "JPY"),
     signed_headers=("x-timestamp", "x-signature"),
+    later=tuple(
+        partial(example_payment, state=state)
+        for state in (
+            "created",
+            "requires_capture",
+            "pending",
+            "cancelled",
+            "requires_payment_method",
+        )
+    ),
     resign=resigned,
     other_keys=Keys((OTHER,)),
 )

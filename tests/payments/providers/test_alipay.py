@@ -122,6 +122,12 @@ def example_refund(refund: Correction) -> Inbound:
     )
 
 
+def example_state(name: str, sale: Sale, **changes: str) -> Inbound:
+    changes = {"trade_status": name.upper(), **changes}
+    changes["notify_id"] = f"{changes['trade_status']}-{sale.ref}"
+    return example_notice(name, sale, sale.at, **changes)
+
+
 def resigned(request: Inbound, _at: datetime) -> Inbound:
     return replace(request, body=body_of(dict(parse_qsl(request.body.decode("latin-1")))))
 
@@ -138,6 +144,11 @@ EXAMPLE = Example(
     refund=example_refund,
     currencies=("CNY", "HKD"),
     form_is_loose=True,
+    later=(
+        lambda sale: example_state("trade_closed", sale, trade_status="WAIT_BUYER_PAY"),
+        lambda sale: example_state("trade_closed", sale),
+        lambda sale: example_state("trade_finished", sale),
+    ),
     resign=resigned,
     vouched=vouched,
     other_keys=Keys((PUBLIC_KEY,), {"app_id": "2021000000000002"}),

@@ -4,7 +4,7 @@ import base64
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
@@ -261,6 +261,16 @@ def example_dispute(name: str, dispute: Correction) -> Inbound:
     return post(json.dumps(body).encode(), dispute.at)
 
 
+def example_state(kind: str, status: str, sale: Sale) -> Inbound:
+    """A payment that is pending or failed, or the capture of one that was told before."""
+    told = json.loads(example_payment(sale).body)
+    told |= {"notifyType": kind, "result": {"resultCode": status, "resultStatus": status}}
+    if kind == "CAPTURE_RESULT":
+        told |= {"captureId": f"captured-{sale.ref}", "captureAmount": told["paymentAmount"]}
+        told["captureTime"] = told["paymentTime"]
+    return post(json.dumps(told).encode(), sale.at)
+
+
 EXAMPLE = Example(
     code="antom",
     keys=KEYS,
@@ -270,6 +280,15 @@ EXAMPLE = Example(
     reversal=lambda dispute: example_dispute("dispute_judged", dispute),
     currencies=("HKD", "JPY"),
     signed_headers=("signature", "client-id", "request-time"),
+    later=tuple(
+        partial(example_state, kind, status)
+        for kind, status in (
+            ("PAYMENT_PENDING", "U"),
+            ("PAYMENT_RESULT", "F"),
+            ("CAPTURE_RESULT", "S"),
+            ("CAPTURE_RESULT", "F"),
+        )
+    ),
     resign=lambda request, at: post(request.body, at),
     other_keys=Keys((OTHER_KEY,), KEYS.settings, URL),
 )

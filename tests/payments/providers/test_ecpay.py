@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode
 from zoneinfo import ZoneInfo
@@ -285,16 +286,17 @@ def test_staff_are_told_which_half_of_the_pair_is_wrong(secret: str, sentence: s
         ecpay.check_secret(secret)
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, name: str = "payment", **changes: str) -> Inbound:
     local = sale.at.astimezone(TAIPEI).strftime("%Y/%m/%d %H:%M:%S")
     return post(
         form(
-            "payment",
+            name,
             TradeNo=sale.ref,
             MerchantTradeNo=sale.order_ref or sale.ref,
             TradeAmt=str(int(sale.money.amount)),
             PaymentDate=local,
             CustomField1=sale.member_code,
+            **changes,
         )
     )
 
@@ -320,6 +322,13 @@ EXAMPLE = Example(
     payment=example_payment,
     currencies=("TWD",),
     form_is_loose=True,
+    later=(
+        partial(example_payment, name="code_issued"),
+        partial(example_payment, RtnCode="2"),
+        partial(example_payment, RtnCode="10100058"),
+        partial(example_payment, RtnCode="0"),
+        partial(example_payment, SimulatePaid="1"),
+    ),
     resign=resign,
     vouched=vouched,
     other_keys=Keys((NEXT_SECRET,)),

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -105,11 +106,11 @@ def told(at: datetime, status: str, **more: Any) -> Inbound:
     return post(body, at=at)
 
 
-def payment_of(sale: Sale) -> Inbound:
+def payment_of(sale: Sale, status: str = "PAID") -> Inbound:
     money = sale.money
     return told(
         sale.at,
-        "PAID",
+        status,
         ref=sale.ref,
         amount=money.amount,
         currency=money.currency,
@@ -141,6 +142,7 @@ EXAMPLE = Example(
     refund=refund_of,
     currencies=("HKD", "JPY"),
     signed_headers=("x-till-signature", "x-till-time"),
+    later=tuple(partial(payment_of, status=status) for status in ("open", "void", "expired")),
     resign=resigned,
     vouched=lambda request: (
         request.headers.get("x-till-signature", "").lower().split(),

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -110,11 +112,30 @@ def answer_of(sale: Sale) -> Inbound:
     return details(json.dumps(body).encode(), reference)
 
 
+def state_of(code: str, sale: Sale) -> Inbound:
+    """What the check of a request says, where its payment is not listed."""
+    path = f"/v3/payments/requests/{number_of(sale.ref)}/check"
+    return Inbound(ANSWER, path, {}, json.dumps({"returnCode": code}).encode())
+
+
+def listed_as(state: str, sale: Sale) -> Inbound:
+    answer = answer_of(sale)
+    body = json.loads(answer.body)
+    body["info"][0]["payStatus"] = state
+    return replace(answer, body=json.dumps(body).encode())
+
+
 EXAMPLE = Example(
     code="linepay",
     keys=KEYS,
     payment=hint_of,
     answer=answer_of,
+    later=(
+        *(partial(state_of, code) for code in ("0000", "0110", "0121", "0122", "0123", "1150")),
+        partial(listed_as, "AUTHORIZATION"),
+        partial(listed_as, "VOIDED_AUTHORIZATION"),
+        partial(listed_as, "EXPIRED_AUTHORIZATION"),
+    ),
     known_as=number_of,
     currencies=("TWD", "THB"),
 )

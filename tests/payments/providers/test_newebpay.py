@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -348,15 +349,19 @@ def test_staff_are_told_which_half_of_the_pair_is_wrong(secret: str, sentence: s
         newebpay.check_secret(secret)
 
 
-def example_payment(sale: Sale) -> Inbound:
-    return post(
-        payload(
-            "payment",
-            TradeNo=sale.ref,
-            MerchantOrderNo=f"{sale.order_ref or sale.ref}_{sale.member_code}",
-            Amt=int(sale.money.amount),
-            PayTime=sale.at.astimezone(TAIPEI).strftime("%Y-%m-%d %H:%M:%S"),
-        )
+def example_payment(sale: Sale, name: str = "payment", **changes: Any) -> Inbound:
+    return post(example_result(sale, name, **changes))
+
+
+def example_result(sale: Sale, name: str = "payment", **changes: Any) -> dict[str, Any]:
+    paid_at = sale.at.astimezone(TAIPEI).strftime("%Y-%m-%d %H:%M:%S")
+    own: dict[str, Any] = {"PayTime": paid_at} if name != "code_issued" else {}
+    return payload(
+        name,
+        TradeNo=sale.ref,
+        MerchantOrderNo=f"{sale.order_ref or sale.ref}_{sale.member_code}",
+        Amt=int(sale.money.amount),
+        **own | changes,
     )
 
 
@@ -377,6 +382,11 @@ EXAMPLE = Example(
     payment=example_payment,
     currencies=("TWD",),
     form_is_loose=True,
+    later=(
+        partial(example_payment, name="code_issued"),
+        partial(example_payment, name="failure"),
+        partial(example_payment, TradeType="3"),
+    ),
     resign=resign,
     vouched=vouched,
     other_keys=Keys((NEXT_SECRET,)),

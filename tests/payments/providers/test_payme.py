@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,13 +38,13 @@ from payments.providers.base import (
     Trouble,
     Unknown,
 )
-from tests.payments.providers.example import Example, Sale
+from tests.payments.providers.example import Example, Sale, url_of
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "payme"
 NOON = datetime(2026, 11, 21, 4, tzinfo=UTC)
 SIGNING_KEY = base64.b64encode(b"a test signing key, nothing else").decode()
 ID = "5f3c1a52-0d84-4c0e-9a35-2f7f0d7d0001"
-PATH = "/callbacks/payme/token/"
+PATH = urlsplit(url_of("payme")).path
 QUESTION = Question(ID, nonce="trace-1", at=NOON)
 
 
@@ -118,17 +120,17 @@ def hint_of(sale: Sale) -> Inbound:
     return signed(json.dumps(body).encode(), at=sale.at)
 
 
-def answer_of(sale: Sale) -> Inbound:
+def answer_of(sale: Sale, state: str = "PR005", status: str = "200") -> Inbound:
     body = {
         "paymentRequestId": sale.ref.ljust(8, "0"),
         "totalAmount": float(sale.money.amount),
         "currencyCode": sale.money.currency,
-        "statusCode": "PR005",
+        "statusCode": state,
         "merchantData": {"orderId": sale.order_ref},
         "transactions": [{"transactionTime": sale.at.strftime("%Y-%m-%dT%H:%M:%SZ")}],
     }
     path = f"/payments/paymentrequests/{sale.ref.ljust(8, '0')}"
-    return Inbound(ANSWER, path, {"status": "200"}, json.dumps(body).encode())
+    return Inbound(ANSWER, path, {"status": status}, json.dumps(body).encode())
 
 
 EXAMPLE = Example(
@@ -136,6 +138,10 @@ EXAMPLE = Example(
     keys=KEYS,
     payment=hint_of,
     answer=answer_of,
+    later=(
+        *(partial(answer_of, state=state) for state in ("PR001", "PR004", "PR007", "PR999")),
+        partial(answer_of, status="404"),
+    ),
     known_as=lambda ref: ref.ljust(8, "0"),
     signed_headers=("signature", "digest", "request-date-time"),
 )

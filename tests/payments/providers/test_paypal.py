@@ -5,7 +5,7 @@ import json
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,8 @@ def known_as(ref: str) -> str:
 def example_event(name: str, at: datetime, money: Money, **changes: Any) -> Inbound:
     told = payload(name)
     stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    told |= {"id": f"WH-{name}-{changes['id']}", "create_time": stamp}
+    told["event_type"] = changes.pop("state", told["event_type"])
+    told |= {"id": f"WH-{told['event_type']}-{changes['id']}", "create_time": stamp}
     whole = money.currency in ("HUF", "JPY", "TWD")
     value = str(int(money.amount)) if whole else str(money.amount)
     amount = {"currency_code": money.currency, "value": value}
@@ -111,11 +112,12 @@ def example_event(name: str, at: datetime, money: Money, **changes: Any) -> Inbo
     return post(json.dumps(told).encode(), at=at)
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, state: str = "PAYMENT.CAPTURE.COMPLETED") -> Inbound:
     return example_event(
         "capture_completed",
         sale.at,
         sale.money,
+        state=state,
         id=known_as(sale.ref),
         custom_id=sale.member_code,
         invoice_id=sale.order_ref,
@@ -153,6 +155,16 @@ EXAMPLE = Example(
         "paypal-transmission-time",
         "paypal-transmission-sig",
         "paypal-auth-algo",
+    ),
+    later=tuple(
+        partial(example_payment, state=state)
+        for state in (
+            "CHECKOUT.ORDER.APPROVED",
+            "PAYMENT.CAPTURE.PENDING",
+            "PAYMENT.CAPTURE.DENIED",
+            "PAYMENT.CAPTURE.DECLINED",
+            "CUSTOMER.DISPUTE.CREATED",
+        )
     ),
     resign=resigned,
     other_keys=Keys((CERTIFICATE,), {"webhook_id": "ANOTHERWEBHOOK"}),

@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -338,7 +339,7 @@ def cents(amount: Decimal, currency: str) -> str:
     return str(minor(amount, 0 if currency == "JPY" else 2))
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, **changes: str) -> Inbound:
     return notice(
         "payment",
         syssn=sale.ref,
@@ -347,6 +348,7 @@ def example_payment(sale: Sale) -> Inbound:
         txcurrcd=sale.money.currency,
         paydtm=local(sale.at),
         goods_info=f"member={sale.member_code}" if sale.member_code else "",
+        **changes,
     )
 
 
@@ -368,6 +370,13 @@ EXAMPLE = Example(
     refund=example_refund,
     currencies=("HKD", "JPY"),
     signed_headers=("x-qf-sign",),
+    later=(
+        partial(example_payment, status="0", respcd="1143"),
+        partial(example_payment, status="2", respcd="1142"),
+        partial(example_payment, cancel="1"),
+        partial(example_payment, cancel="2"),
+        partial(example_payment, notify_type="close"),
+    ),
     resign=lambda request, _at: post(request.body),
     other_keys=Keys((NEXT_KEY,)),
 )

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,13 @@ def money(amount: Decimal, currency: str) -> dict[str, Any]:
     return {"amount": minor(amount, 0 if currency == "JPY" else 2), "currency": currency}
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, state: str = "COMPLETED") -> Inbound:
     return example_event(
         "payment.updated",
         sale.at,
-        sale.ref,
+        f"{state}-{sale.ref}",
         id=sale.ref,
+        status=state,
         amount_money=money(sale.money.amount, sale.money.currency),
         reference_id=sale.member_code,
         order_id=sale.order_ref,
@@ -129,6 +131,10 @@ EXAMPLE = Example(
     reversal=lambda told: example_correction("dispute.state.updated", told),
     currencies=("USD", "JPY"),
     signed_headers=("x-square-hmacsha256-signature",),
+    later=tuple(
+        partial(example_payment, state=state)
+        for state in ("APPROVED", "PENDING", "CANCELED", "FAILED")
+    ),
     resign=resigned,
     other_keys=Keys((OTHER,), url=KEYS.url),
 )

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,10 @@ def example_post(kind: str, message_id: str, at: datetime, **told: Any) -> Inbou
     return Inbound("POST", url_of("standard"), headers, body)
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, kind: str = "payment.succeeded") -> Inbound:
     return example_post(
-        "payment.succeeded",
-        f"paid-{sale.ref}",
+        kind,
+        f"{kind}-{sale.ref}",
         sale.at,
         payment_ref=sale.ref,
         amount=str(sale.money.amount),
@@ -109,6 +110,10 @@ EXAMPLE = Example(
     reversal=lambda told: example_correction("chargeback.reversed", "chargeback_ref", told),
     currencies=("HKD", "CNY"),
     signed_headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
+    later=tuple(
+        partial(example_payment, kind=f"payment.{state}")
+        for state in ("pending", "failed", "expired", "finished")
+    ),
     resign=resigned,
     vouched=vouched,
     other_keys=Keys((OTHER,)),

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,18 @@ def example_payment(sale: Sale) -> Inbound:
     )
 
 
+def example_state(kind: str, sale: Sale) -> Inbound:
+    """Another event about the same payment intent, or about its charge or checkout session."""
+    name = "charge.succeeded" if kind.startswith("charge.") else "payment_intent.succeeded"
+    own = {"id": sale.ref}
+    if not kind.startswith("payment_intent."):
+        own = {"id": f"{kind}-{sale.ref}", "payment_intent": sale.ref}
+    key = f"{kind}-{sale.ref}"
+    told = json.loads(example_event(name, sale.at, key, **own).body) | {"type": kind}
+    told["data"]["object"]["currency"] = sale.money.currency.lower()
+    return resigned(post(json.dumps(told).encode()), sale.at)
+
+
 def example_correction(name: str, told: Correction, **changes: Any) -> Inbound:
     return example_event(
         name,
@@ -134,6 +147,23 @@ EXAMPLE = Example(
     ),
     currencies=("HKD", "EUR"),
     signed_headers=("stripe-signature",),
+    later=tuple(
+        partial(example_state, kind)
+        for kind in (
+            "payment_intent.created",
+            "payment_intent.processing",
+            "payment_intent.payment_failed",
+            "payment_intent.canceled",
+            "charge.pending",
+            "charge.succeeded",
+            "charge.captured",
+            "charge.failed",
+            "charge.expired",
+            "checkout.session.completed",
+            "checkout.session.expired",
+            "checkout.session.async_payment_failed",
+        )
+    ),
     resign=resigned,
     vouched=vouched,
     other_keys=Keys((OTHER,)),

@@ -4,7 +4,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -323,16 +323,17 @@ def test_staff_see_which_key_is_which_and_never_the_key() -> None:
     ] == ["APIv3 key", "public key", f"public key {KEY_ID}", f"platform certificate {SERIAL}"]
 
 
-def example_payment(sale: Sale) -> Inbound:
+def example_payment(sale: Sale, state: str = "SUCCESS") -> Inbound:
     inner = payload(
         "transaction",
         transaction_id=sale.ref,
+        trade_state=state,
         out_trade_no=sale.order_ref or None,
         attach=sale.member_code or None,
         success_time=sale.at.astimezone(SHANGHAI).isoformat(timespec="seconds"),
         amount=example_amount("total", sale.money.amount, sale),
     )
-    return post(event("TRANSACTION.SUCCESS", inner, id=f"EV-{sale.ref}"), sale.at)
+    return post(event("TRANSACTION.SUCCESS", inner, id=f"EV-{state}-{sale.ref}"), sale.at)
 
 
 def example_refund(refund: Correction) -> Inbound:
@@ -362,6 +363,10 @@ EXAMPLE = Example(
         "wechatpay-timestamp",
         "wechatpay-nonce",
         "wechatpay-serial",
+    ),
+    later=tuple(
+        partial(example_payment, state=state)
+        for state in ("NOTPAY", "USERPAYING", "CLOSED", "REVOKED", "PAYERROR")
     ),
     resign=lambda request, at: post(request.body, at),
     other_keys=Keys((f"{KEY_ID}\n{OTHER_PUBLIC_KEY}", NEXT_API_KEY)),
