@@ -2,6 +2,7 @@
 sentences; a coupon that was refused brings its own reason."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Decline(StrEnum):
@@ -33,6 +34,14 @@ class Withheld(StrEnum):
     REFUNDED = "refunded"
     BOUGHT_MEANWHILE = "bought_meanwhile"
     SAID_ALREADY = "said_already"
+
+
+# What was offered is not due any more, so its coupon goes as well. Where a message only could not
+# go out (no consent, no address, no text), the coupon stays: the member's page, the till and other
+# systems know of it, and the member earned it.
+OFFER_IS_OFF: Final = frozenset(
+    {Withheld.REFUNDED, Withheld.BOUGHT_MEANWHILE, Withheld.SAID_ALREADY}
+)
 
 
 class Failure(StrEnum):

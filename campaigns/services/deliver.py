@@ -11,7 +11,7 @@ from campaigns.channels import CHANNELS
 from campaigns.channels.letters import Fate, Letter, Outcome
 from campaigns.models import Campaign, Message
 from campaigns.rules.deciding import decline_happening
-from campaigns.rules.reasons import Decline, Failure, Withheld
+from campaigns.rules.reasons import OFFER_IS_OFF, Decline, Failure, Withheld
 from campaigns.rules.retrying import next_try
 from campaigns.rules.variables import StrayBraces, VariableMissing
 from campaigns.selectors import deliverable, with_all_for_a_letter
@@ -21,6 +21,7 @@ from campaigns.services.texts import Written, text_for, write_message
 from kit.drain import Outbox, drain_outward
 from kit.masking import mask_name
 from kit.work import hold_keys, note_failure
+from loyalty.services.coupons import cancel_unused
 from members.links import unsubscribe_url
 from members.persons import person_of
 from members.services import emails_of, members_with_consent
@@ -94,6 +95,9 @@ def _claim(message_id: UUID, now: datetime) -> Letter | None:
     except _Withhold as withheld:
         state = Message.State.WITHHELD
         _settle(message_id, state=state, reason=withheld.reason, note=withheld.note)
+        coupon = message.decision.coupon_id
+        if coupon is not None and withheld.reason in OFFER_IS_OFF:
+            cancel_unused([coupon], now=now)
         return None
     Message.objects.filter(pk=message_id).update(
         state=Message.State.SENDING,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 
 from kit.ids import is_valid_code, normal_code
 from kit.money import Money
@@ -127,6 +127,16 @@ def cancel_coupon(coupon: Coupon, *, now: datetime) -> bool:
         _locked_coupons().get(pk=coupon.pk)
         changed = Coupon.objects.filter(pk=coupon.pk, cancelled_at=None).update(cancelled_at=now)
     return bool(changed)
+
+
+def cancel_unused(coupons: Iterable[UUID], *, now: datetime) -> int:
+    """Make those void whose occasion is gone, save what was used already; returns how many. They
+    still count towards the limits, as any that staff cancel."""
+    with transaction.atomic():
+        held = [row.pk for row in _locked_coupons().filter(pk__in=list(coupons)).order_by("pk")]
+        used = CouponUse.objects.filter(coupon=OuterRef("pk"), cancelled_at=None)
+        unused = Coupon.objects.filter(pk__in=held, cancelled_at=None).exclude(Exists(used))
+        return unused.update(cancelled_at=now)
 
 
 def find_coupon(code: str, *, is_locked: bool = False) -> Coupon:
