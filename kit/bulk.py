@@ -1,7 +1,8 @@
 """Many rows in one statement, where Django's own way costs more than the database does."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from django.contrib.postgres.fields import ArrayField
@@ -10,8 +11,8 @@ from django.db import connection, models
 from django.db.models import BooleanField, F, Func, Value
 
 Column: TypeAlias = models.Field[Any, Any]
-# How a value of a column is written as PostgreSQL's text; None is NULL.
-Writer: TypeAlias = Callable[[Any], str | None]
+# How a value of a column, other than NULL, is written as PostgreSQL's text.
+Writer: TypeAlias = Callable[[Any], str]
 
 
 def fetch_all(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -41,7 +42,13 @@ def insert_many(rows: Sequence[models.Model]) -> None:
         cursor.copy(statement) as copy,
     ):
         for row in rows:
-            copy.write_row([write(getattr(row, name)) for name, write in writers])
+            held = row.__dict__  # A new row defers nothing; Django's descriptors take their time.
+            copy.write_row(
+                [
+                    None if (value := held[name]) is None else write(value)
+                    for name, write in writers
+                ]
+            )
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
@@ -67,7 +74,7 @@ def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
             f" FROM unnest({arrays}) AS given ({names})"
             f' WHERE kept."{key.column}" = given."{key.column}"',
             [
-                _array(map(_writer(column), [getattr(row, column.attname) for row in rows]))
+                _array(_writer(column), [getattr(row, column.attname) for row in rows])
                 for column in (key, *columns)
             ],
         )
@@ -81,50 +88,47 @@ def _type(column: Column) -> str:
     )
 
 
-# What Django's models hold of these already reads as PostgreSQL writes it.
-_PLAIN: Final = (
-    models.UUIDField,
-    models.ForeignKey,
-    models.DateTimeField,
-    models.DecimalField,
-    models.IntegerField,
-    models.BooleanField,
-    models.CharField,
+def _bytes(value: bytes | memoryview) -> str:
+    return f"\\x{bytes(value).hex()}"
+
+
+_WRITERS: Final[Sequence[tuple[type[Column], Writer]]] = (
+    (models.JSONField, DjangoJSONEncoder().encode),
+    (models.BinaryField, _bytes),
+    (models.UUIDField, attrgetter("hex")),
+    # What Django's models hold of these already reads as PostgreSQL writes it.
+    (models.DateTimeField, str),
+    (models.DecimalField, str),
+    (models.IntegerField, str),
+    (models.BooleanField, str),
+    (models.CharField, str),
+    (models.TextField, str),
 )
 
 
 def _writer(column: Column) -> Writer:
-    if isinstance(column, models.JSONField):
-        return _json
-    if isinstance(column, models.BinaryField):
-        return _bytes
+    if isinstance(column, models.ForeignKey):
+        return _writer(column.target_field)
     if isinstance(column, ArrayField):
-        part = _writer(column.base_field)
-        return lambda values: None if values is None else _array(map(part, values))
-    if isinstance(column, _PLAIN):
-        return _text
-    return lambda value: _text(column.get_prep_value(value))
+        return partial(_array, _writer(column.base_field))
+    if type(column).__module__.startswith("django."):
+        for kind, write in _WRITERS:
+            if isinstance(column, kind):
+                return write
+    # A field of our own, such as one that encrypts, has its own way.
+    return lambda value: str(column.get_prep_value(value))
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, cls=DjangoJSONEncoder)
-
-
-def _bytes(value: Any) -> str | None:
-    return None if value is None else f"\\x{bytes(value).hex()}"
-
-
-def _array(values: Iterable[str | None]) -> str:
+def _array(write: Writer, values: Iterable[Any]) -> str:
     """An array literal; what stands in quotes is taken as it is, whatever its characters."""
-    parts = (
-        "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        for value in values
-    )
+    parts = ("NULL" if value is None else _quoted(write(value)) for value in values)
     return "{" + ",".join(parts) + "}"
+
+
+def _quoted(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def is_any_of(column: str, values: Iterable[Any]) -> Func:

@@ -9,13 +9,14 @@ from django.db.migrations.state import ProjectState
 
 from kit.bulk import insert_many
 from kit.ids import uuid7
+from kit.rows import Row
 
 
 class FactIsWrittenOnce(Exception):
     """Somebody tried to delete a fact; a correction is a new fact that names the old one."""
 
 
-class Fact(models.Model):
+class Fact(Row):
     """A write-once row: a column may go from NULL to a value, never from one value to another.
 
     A trigger holds it (`GuardFact` in the migration that creates the table), for every role and

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 from kit.facts import Fact
 from kit.ids import uuid7
 from kit.money import DECIMAL_PLACES, MAX_DIGITS
+from kit.rows import Row
 from loyalty.models.rules import Award, Rule, Tier
 from members.models import Member
 
@@ -171,7 +172,7 @@ class LotUse(Fact):
         ]
 
 
-class Standing(models.Model):
+class Standing(Row):
     """Where a member stands: a projection of the ledger, and the row that settling locks."""
 
     member = models.OneToOneField(
@@ -205,7 +206,7 @@ class Standing(models.Model):
         return f"{self.balance}"
 
 
-class CapUse(models.Model):
+class CapUse(Row):
     """Points that a capped rule gave a member on a day of the programme's zone (a projection)."""
 
     member = models.ForeignKey(Member, models.PROTECT)

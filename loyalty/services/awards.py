@@ -79,8 +79,8 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
     ):
         raise AbsurdAmount(f"{earning.points} points of {case.payment.money} cannot be booked.")
     _use_caps(case, docket, earning.by_rule, frozen)
-    award = Award(
-        transaction=case.row,
+    award = Award.new(
+        transaction_id=case.row.pk,
         member_id=case.member_id,
         points=earning.points,
         spend=spend,
@@ -117,8 +117,8 @@ def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
     forgiven = _forgiven(case, change)
     rate, currency = Decimal(frozen["rate"]), docket.shop.currency
     spend = reporting(after, rate, currency) - reporting(before, rate, currency)
-    award = Award(
-        transaction=case.row,
+    award = Award.new(
+        transaction_id=case.row.pk,
         member_id=case.member_id,
         points=change + forgiven,
         forgiven=forgiven,
@@ -238,6 +238,6 @@ def _use_caps(
         if str(rule) in frozen["caps"] and points:
             owner = case.member_id
             use = docket.cap_uses.setdefault(
-                (owner, rule, day), CapUse(member_id=owner, rule_id=rule, on=day)
+                (owner, rule, day), CapUse.new(member_id=owner, rule_id=rule, on=day)
             )
             use.points += points

@@ -94,6 +94,7 @@ def gather(
 ) -> Docket:
     """The round's cases; `rows` hold at most one fact of each person, all locked."""
     shop = shop_now()
+    _find_originals(rows)
     _find_survivors(rows)
     _place(rows, shop)
     tiers = {tier.pk: tier for tier in shop.tiers}
@@ -119,6 +120,16 @@ def gather(
         caps_used=caps_used,
         brands=_brands(cases, shop),
     )
+
+
+def _find_originals(rows: Iterable[Transaction]) -> None:
+    """Give corrections the payments that they correct; without corrections it costs nothing."""
+    corrections = [row for row in rows if row.original_id]
+    if not corrections:
+        return
+    payments = Transaction.objects.in_bulk({row.original_id for row in corrections})
+    for row in corrections:
+        row.original = payments[row.original_id]
 
 
 def _find_survivors(rows: Iterable[Transaction]) -> None:
@@ -178,15 +189,17 @@ def _recall_awards(cases: Iterable[Case]) -> None:
     corrected = {case.payment.pk: case for case in cases if not case.is_payment}
     if not corrected:
         return
-    for award in Award.objects.filter(transaction_id__in=corrected):
+    for award in Award.objects.filter(is_any_of("transaction_id", corrected)):
         corrected[award.transaction_id].award = award
-    earlier = Award.objects.filter(transaction__original_id__in=corrected).select_related(
-        "transaction"
-    )
-    for award in earlier:
-        assert award.transaction.original_id is not None
-        case = corrected[award.transaction.original_id]
-        case.earlier.append(award.transaction)
+    earlier = {
+        row.pk: row for row in Transaction.objects.filter(is_any_of("original_id", corrected))
+    }
+    # By their keys: rows that were loaded along would hold each other, and outlive the batch.
+    for award in Award.objects.filter(is_any_of("transaction_id", earlier)):
+        row = earlier[award.transaction_id]
+        assert row.original_id is not None
+        case = corrected[row.original_id]
+        case.earlier.append(row)
         case.earlier_awards.append(award)
     by_award = {pk: case for case in corrected.values() for pk in case.award_ids}
     lapsed = (
@@ -255,7 +268,9 @@ def _cap_uses(
     shared = [case.standing.pk for case in cases if case.standing.is_shared]
     for person, members in rows_of(shared).items() if shared else ():
         persons |= dict.fromkeys(members, person)
-    rows = CapUse.objects.filter(member_id__in=persons, rule_id__in=capped, on__in=days)
+    rows = CapUse.objects.filter(
+        is_any_of("member_id", persons), rule_id__in=capped, on__in=days
+    )
     uses: dict[CapKey, CapUse] = {}
     sums: defaultdict[CapKey, int] = defaultdict(int)
     for row in rows:

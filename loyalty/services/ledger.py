@@ -23,7 +23,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from kit.bulk import is_any_of, update_many
-from loyalty.models import Award, Lot, LotUse, PointAccount, Standing, Transfer, system_account
+from loyalty.models import Lot, LotUse, PointAccount, Standing, Transfer, system_account
 
 _OTHER_SIDE = {
     Transfer.Kind.EARN: PointAccount.Kind.ISSUED,
@@ -59,7 +59,7 @@ class Posting:
     member_id: UUID
     kind: Transfer.Kind
     points: int
-    award: Award | None = None
+    award_id: UUID | None = None
     expires_at: datetime | None = None
     first_of: frozenset[UUID] = frozenset()
     reason: str = ""
@@ -91,7 +91,9 @@ class _Batch:
         points = min(lot.points, debit.points)
         if points == 0:
             return
-        self.uses.append(LotUse(lot=lot.row, transfer=debit.row, points=points, used_at=self.now))
+        self.uses.append(LotUse.new(
+                lot_id=lot.row.pk, transfer_id=debit.row.pk, points=points, used_at=self.now
+            ))
         lot.points -= points
         debit.points -= points
         if lot.points == 0:
@@ -141,25 +143,25 @@ def post(
 def _transfer(posting: Posting, *, now: datetime) -> Transfer:
     other = system_account(_OTHER_SIDE[posting.kind])
     is_credit = posting.points > 0
-    return Transfer(
+    return Transfer.new(
         kind=posting.kind,
         debit_id=other if is_credit else posting.member_id,
         credit_id=posting.member_id if is_credit else other,
         points=abs(posting.points),
-        award=posting.award,
+        award_id=posting.award_id,
         owner_id=posting.owner_id,
         reason=posting.reason,
-        actor=posting.actor,
+        actor_id=posting.actor.pk if posting.actor else None,
         booked_at=now,
         covered_at=now if is_credit else None,
     )
 
 
 def _lot(posting: Posting, transfer: Transfer, *, now: datetime) -> Lot:
-    return Lot(
+    return Lot.new(
         account_id=posting.member_id,
-        transfer=transfer,
-        award=posting.award,
+        transfer_id=transfer.pk,
+        award_id=posting.award_id,
         owner_id=posting.owner_id,
         points=posting.points,
         starts_at=now,

@@ -102,7 +102,7 @@ def _settle_round(
         .filter(is_any_of("member_id", wanted))
         .order_by("member_id", "due_at", "id")
         .distinct("member_id")
-        .select_related("original", "member")
+        .select_related("member")
         .defer("member__name")  # It is sealed; no rule asks for it.
     )
     rows = _oldest_of_each_person(found, standings)
@@ -216,7 +216,7 @@ def _posting(ruling: Ruling, docket: Docket) -> Posting:
         member_id=case.standing.pk,
         kind=kind,
         points=ruling.give,
-        award=ruling.award,
+        award_id=ruling.award.pk,
         expires_at=expires_at,
         first_of=case.award_ids,
         owner_id=case.owner_id,
@@ -259,7 +259,7 @@ def _event(ruling: Ruling, *, now: datetime) -> Event:
         "may_message": row.may_message,
         "first_payment": case.is_payment and case.standing.payments == 1,
     }
-    return Event(
+    return Event.new(
         member_id=case.member_id,
         kind=Event.Kind.PAID if case.is_payment else Event.Kind.REFUNDED,
         key=str(row.pk),

@@ -63,18 +63,20 @@ def add_spend(settled: Sequence[tuple[Standing, Award]], shop: Shop, *, now: dat
 
     It says what `reckon_spend` would, without adding up a year of payments each time.
     """
-    fresh = [
-        standing
+    fresh = {
+        standing.pk: standing
         for standing, _award in settled
         if standing.reckoned_at is None or standing.is_shared
-    ]
+    }
     if fresh:
-        reckon_spend(fresh, shop.programme, now=now)
+        reckon_spend(list(fresh.values()), shop.programme, now=now)
     known = [
         (standing, award, a_year_before(standing.reckoned_at, zone=shop.zone))
         for standing, award in settled
-        if standing.reckoned_at is not None and standing not in fresh
+        if standing.reckoned_at is not None and standing.pk not in fresh
     ]
+    if not known:
+        return
     since = a_year_before(now, zone=shop.zone)
     ids, bounds = [row[0].pk for row in known], [row[2] for row in known]
     fallen = dict(fetch_all(_FALLEN_OUT, [ids, bounds, since]))

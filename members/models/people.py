@@ -9,6 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 from kit.crypto import EncryptedTextField
 from kit.ids import new_code, uuid7
+from kit.rows import Row
 from members.identity_kinds import kind_label
 from members.models.programme import LANGUAGES, Region, Store
 
@@ -17,7 +18,7 @@ def new_member_code() -> str:
     return new_code("M")
 
 
-class Member(models.Model):
+class Member(Row):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     code = models.CharField(
         _("member number"), max_length=20, unique=True, default=new_member_code, editable=False

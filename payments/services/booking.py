@@ -152,7 +152,7 @@ def _build(entries: Sequence[Entry]) -> list[Transaction]:
     stores = dict(Store.objects.filter(code__in=codes).values_list("code", "pk")) if codes else {}
     methods = learn_methods(entry.notice.method for entry in entries)
     return [
-        Transaction(
+        Transaction.new(
             account_id=entry.account_id,
             callback_id=entry.callback_id,
             source=entry.source,
@@ -286,7 +286,7 @@ def _record_lines(
 def record_lines(baskets: Mapping[UUID, Sequence[BasketLine]]) -> None:
     """Write the lines of each transaction."""
     Line.record(
-        Line(
+        Line.new(
             transaction_id=transaction_id,
             position=position,
             product_id=product_id,

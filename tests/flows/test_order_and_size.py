@@ -1,10 +1,12 @@
 """The books do not depend on the size of batches or on how many processes drain them."""
 
+import gc
 import threading
 from datetime import datetime
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 
 from config.pipeline import STAGES, run
 from loyalty.services.books import verify_books
@@ -51,3 +53,22 @@ def test_any_batch_size_and_any_number_of_roads_give_the_same_books(
     assert found["spend"] == wanted["spend"]
     assert found["moves"] == wanted["moves"]
     assert [finding for finding in verify_books() if not finding.is_clean] == []
+
+
+@pytest.mark.django_db
+def test_what_a_batch_made_goes_with_it_and_waits_for_no_collector() -> None:
+    """Rows that hold each other stay until Python looks for rings, which the road seldom does."""
+    scenario.lay_down_rules()
+    members = [build.member().code for _ in range(6)]
+    now = scenario.store(scenario.story(members, payments=60, seed=7), build.account())
+    points = tuple(stage for stage in STAGES if stage.part == "points")
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+
+    run(now=now, stages=points)
+    gc.collect()
+
+    gc.set_debug(0)
+    left = [type(found).__name__ for found in gc.garbage if isinstance(found, Model)]
+    gc.garbage.clear()
+    assert left == []
