@@ -7,6 +7,7 @@ the shop's own answer. Where the shop does not answer in time, the account says 
 Posts that only hint (they prove nothing) and refused ones go no further.
 """
 
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ _SECONDS_FOR_A_PLACE: Final = 1.0
 _KEPT: Final = timedelta(days=30)
 _KEPT_UNSENT: Final = timedelta(days=90)
 _FORGOTTEN_AT_ONCE: Final = 1000
-_LONGEST_CONTENT_TYPE: Final = 200
+_CONTENT_TYPE: Final = re.compile(r"[\x20-\x7e]{1,200}")
 
 _REFUSED: Final = Reply(503, b"Try again later.\n")
 
@@ -206,7 +207,10 @@ def _their_reply(tried: Tried | None) -> Reply | None:
     """The shop's own answer, good or bad; None if it gave none that could be passed back."""
     if tried is None or tried.answer is None or tried.is_cut:
         return None
-    kind = tried.answer.headers.get("content-type", "text/plain")[:_LONGEST_CONTENT_TYPE]
+    if not 200 <= tried.answer.status < 600:
+        return None  # Not the end of an answer, or a number that HTTP does not know.
+    kind = tried.answer.headers.get("content-type", "")
+    kind = kind if _CONTENT_TYPE.fullmatch(kind) else "text/plain"
     return Reply(tried.answer.status, tried.answer.body, kind)
 
 

@@ -197,6 +197,30 @@ def test_a_shop_without_a_usable_answer_is_accepted_for_and_gets_it_later(
     assert RelayedPost.objects.get().taken_at == NOON + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"HTTP/1.1 799 Odd\r\nContent-Length: 3\r\n\r\nodd", (503, b"Try again later.\n")),
+        (b"HTTP/1.1 102 Processing\r\n\r\n", (503, b"Try again later.\n")),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: a/b;\r\n c=d\r\nContent-Length: 2\r\n\r\nok",
+            (200, b"ok"),
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: a\x0b/b\r\nContent-Length: 2\r\n\r\nok", (200, b"ok")),
+    ],
+)
+def test_an_answer_that_http_does_not_know_is_not_passed_back(
+    said: bytes, answer: tuple[int, bytes]
+) -> None:
+    with outside(Said(pieces=((0, said),))) as shop:
+        account = relayed(shop, answers="theirs", when_down="refuse")
+        told = post(account, build.payment())
+
+    assert (told.status_code, told.content) == answer
+    assert told["Content-Type"] == "text/plain"
+    assert Callback.objects.count() == 1
+
+
 def test_a_post_is_refused_while_the_shop_is_down_but_stored_first() -> None:
     with outside() as shop:
         url = shop.url
