@@ -52,6 +52,7 @@ SEE_PERSONAL_DATA: Final = "members.see_personal_data"
 EXPORT_ROWS: Final = "members.export_rows"
 MOST_COUNTED: Final = 10_000
 PAGE_ROWS: Final = 25
+NOTHING: Final = "–"  # Where there is nothing to show.
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -87,7 +88,7 @@ def once(row: Any, name: str, read: Callable[[], Any]) -> Any:
 def plain(figure: Decimal | None) -> str:
     """`1,200.5`, not `1200.5000`: a list shows the figure and not its column."""
     if figure is None:
-        return "–"
+        return NOTHING
     return str(number_format(f"{figure.normalize():f}", use_l10n=True, force_grouping=True))
 
 
@@ -139,6 +140,7 @@ class ScopedFields:
 
     admin_site: admin.AdminSite
     formfield_overrides: Any = {models.DecimalField: {"form_class": PlainDecimalField}}
+    empty_value_display = NOTHING
 
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
@@ -201,6 +203,7 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
     export_fields: ClassVar[Sequence[str]] = ()  # None named: the list cannot be exported.
     personal_fields: ClassVar[Sequence[str]] = ()  # Read-only, or masked, without the permission.
     has_history: ClassVar[bool] = True
+    when_empty: ClassVar[Any] = ""  # Said where there is no row yet.
 
     list_select_related: ClassVar[Any] = True
     list_per_page = PAGE_ROWS
@@ -318,6 +321,7 @@ class BaseTabular(ScopedFields, AnyTabular):
 
 class BaseStacked(ScopedFields, AnyStacked):
     extra = 0
+    add_words: ClassVar[Any] = ""  # On its button, where there is never more than one.
 
 
 class SettingsAdmin(BaseAdmin):
@@ -366,6 +370,7 @@ def check_admin_base(
 
 
 __all__ = [
+    "NOTHING",
     "BaseAdmin",
     "BaseStacked",
     "BaseTabular",

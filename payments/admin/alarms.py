@@ -44,6 +44,7 @@ class AlarmAdmin(FactAdmin):
     list_filter = [OpenFilter, ("account", RelatedFilter), ("opened_at", PeriodFilter)]
     ordering = ["-opened_at"]
     actions = ["see"]
+    when_empty = gettext_lazy("No account has fallen silent against its own rhythm.")
     actions_detail = ["see_one"]
     fields = [
         "account", "state_in_words", "silent_since", "silence", "shown_expected", "opened_at",

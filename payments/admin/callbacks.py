@@ -74,6 +74,10 @@ class CallbackAdmin(Unmasking, FactAdmin):
     actions = ["replay"]
     actions_detail = ["replay_one", "unmask"]
     subject = Disclosure.Subject.CALLBACK
+    when_empty = gettext_lazy(
+        "Nothing has come in yet. Add a payment account, and enter its callback URL at the"
+        " platform."
+    )
     fields = [
         "account",
         "delivery_key",
@@ -149,6 +153,7 @@ class ConflictAdmin(Unmasking, FactAdmin):
     ordering = ["-id"]
     actions_detail = ["unmask"]
     subject = Disclosure.Subject.CONFLICT
+    when_empty = gettext_lazy("No post came twice with different contents.")
     fields = ["callback", "received_at", "payload"]
     readonly_fields = ["payload"]
 
@@ -186,6 +191,7 @@ class RejectionAdmin(Unmasking, FactAdmin):
     actions = ["replay"]
     actions_detail = ["replay_one", "unmask"]
     subject = Disclosure.Subject.REJECTION
+    when_empty = gettext_lazy("No post was refused.")
     fields = ["account", "received_at", "shown_reason", "detail", "payload"]
     readonly_fields = ["shown_reason", "payload"]
 

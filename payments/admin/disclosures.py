@@ -1,6 +1,7 @@
 """Who read what unmasked, and why: for auditors."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from kit.admin import FactAdmin, PeriodFilter, RelatedFilter
@@ -22,4 +23,5 @@ class DisclosureAdmin(FactAdmin):
     search_fields = ["name", "reason", "seen_by__username"]
     ordering = ["-seen_at"]
     fields = ["seen_at", "seen_by", "subject", "name", "account", "reason"]
+    when_empty = gettext_lazy("Nobody has read any content unmasked yet.")
     export_fields = ["seen_at", "seen_by__username", "subject", "name", "account__name", "reason"]

@@ -56,6 +56,10 @@ class QueryAdmin(FactAdmin):
     search_help_text = gettext_lazy("The whole payment reference or order number")
     ordering = ["-first_at"]
     actions = ["ask_again"]
+    when_empty = gettext_lazy(
+        "No platform was asked yet. Some, such as LINE Pay and PayMe, only hint at a payment; then"
+        " we ask them what it was."
+    )
     actions_detail = ["ask_again_one"]
     fields = [
         "reference",

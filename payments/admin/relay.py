@@ -60,6 +60,7 @@ class RelayInline(BaseStacked):
     model = Relay
     form = RelayForm
     max_num = 1
+    add_words = gettext_lazy("Pass posts on to another address")
     verbose_name = gettext_lazy("Relay")
     verbose_name_plural = gettext_lazy("Pass posts on to a shop that is set up already")
     fields = ["url", "is_enabled", "answers", "when_down", "standing"]
@@ -89,6 +90,10 @@ class RelayedPostAdmin(FactAdmin):
     search_help_text = gettext_lazy("The whole delivery key")
     ordering = ["-id"]
     actions = ["pass_on"]
+    when_empty = gettext_lazy(
+        "No post was passed on yet. The page of an account says whether its posts go to another"
+        " address too."
+    )
     actions_detail = ["pass_one_on"]
     fields = ["account", "callback", "received_at", "taken_at", "state", "due_at", "tries"]
     readonly_fields = ["state", "tries"]
