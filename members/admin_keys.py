@@ -157,7 +157,7 @@ class ApiKeyAdmin(BaseAdmin):
     @display(description=gettext_lazy("scopes"))
     def shown_scopes(self, key: ApiKey) -> str:
         words = dict(ApiKey.Scope.choices)
-        return ", ".join(str(words.get(scope, scope)) for scope in key.scopes)
+        return _(", ").join(str(words.get(scope, scope)) for scope in key.scopes)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Coupon uses name it; switch it off instead.

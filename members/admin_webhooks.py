@@ -131,6 +131,11 @@ class EndpointAdmin(BaseAdmin):
     def has_resend_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(RESEND)) and self.is_in_scope(request, obj)
 
+    def has_resend_dead_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Offered only where something was given up: the head of the page is narrow."""
+        dead = Delivery.objects.filter(endpoint=getattr(obj, "pk", obj), waiting_for=DEAD)
+        return self.has_resend_permission(request, obj) and dead.exists()
+
     @action(description=gettext_lazy("Send a test event"), icon="outbox", permissions=["change"])
     def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         endpoint = self._endpoint(request, object_id)
@@ -161,7 +166,7 @@ class EndpointAdmin(BaseAdmin):
     @action(
         description=gettext_lazy("Send all again that were given up"),
         icon="replay",
-        permissions=["resend"],
+        permissions=["resend_dead"],
     )
     def resend_dead(self, request: HttpRequest, object_id: str) -> HttpResponse:
         endpoint = self._endpoint(request, object_id)
@@ -280,6 +285,9 @@ class DeliveryAdmin(FactAdmin):
     ]
     search_fields = ["=key", "=member__code"]
     search_help_text = gettext_lazy("The whole webhook-id or member number")
+    when_empty = gettext_lazy(
+        "Nothing was sent yet. Add an endpoint, and it is told of members' events."
+    )
     ordering = ["-id"]
     actions = ["resend"]
     actions_detail = ["resend_one"]

@@ -5,12 +5,12 @@ from typing import Final
 
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from kit.work import REPAIR
-from payments.models import Transaction
-from payments.providers.base import Reason, Trouble
+from payments.models import SettlementRow, Transaction
+from payments.providers.base import Kind, Reason, Trouble
 
 _REFUSED: Final = {
     Reason.MISSING_SIGNATURE: gettext_lazy("It carries no signature."),
@@ -58,6 +58,7 @@ _TROUBLES: Final = {
 
 
 _AT_ONCE: Final = timedelta(seconds=1)
+_INCOMING: Final = (Kind.PAYMENT.value, Kind.REVERSAL.value)
 _WAITING: Final = {
     "member": gettext_lazy(
         "Waits for a member: nobody with this wallet or customer number is known yet."
@@ -149,6 +150,18 @@ def _waits_for_rate(rest: str) -> str:
         "currency": currency,
         "day": shown,
     }
+
+
+def signed_amount(row: Transaction | SettlementRow) -> str:
+    """What went back has a minus."""
+    sign = "" if row.kind in _INCOMING else "−"
+    return f"{sign}{row.money.display(get_language() or 'en')}"
+
+
+def in_a_line(row: Transaction | SettlementRow) -> str:
+    """By what staff know it again, where they are asked about it."""
+    moment = date_format(localtime(row.occurred_at), "SHORT_DATETIME_FORMAT")
+    return " · ".join([row.payment_ref, signed_amount(row), moment])
 
 
 def state_of(row: Transaction) -> str:

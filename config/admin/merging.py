@@ -12,8 +12,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, pgettext
 from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -193,7 +194,7 @@ def _table(preview: Preview, *, is_open: bool) -> dict[str, Any]:
 
 def _labels() -> Sequence[str]:
     return [
-        _("Name"),
+        capfirst(pgettext("of a person", "name")),
         _("Region"),
         _("Home store"),
         _("Joined"),
@@ -227,7 +228,7 @@ def _cells(side: Side, *, is_open: bool) -> Sequence[str]:
         _day(standing.last_paid_at),
         number_format(side.coupons),
         words[side.wants_offers],
-        ", ".join(f"{label} × {number}" for label, number in side.signs) or "–",
+        _(", ").join(f"{label} × {number}" for label, number in side.signs) or "–",
         ", ".join(side.absorbed) or "–",
     ]
 

@@ -28,6 +28,7 @@ from payments.admin.relay import RelayInline
 from payments.models import Account
 from payments.providers import all_providers
 from payments.services.accounts import callback_url, forget_accounts, secrets_of
+from payments.services.reconcile.proposing import BY_FILE
 from payments.services.secrets import look_at
 
 
@@ -165,7 +166,7 @@ class AccountAdmin(AccountPages, BaseAdmin):
     @display(description=gettext_lazy("platform"), ordering="provider")
     def platform(self, account: Account) -> str:
         provider = all_providers().get(account.provider)
-        return str(provider.label) if provider else account.provider
+        return str(provider.label if provider else BY_FILE.get(account.provider, account.provider))
 
     @display(description=gettext_lazy("active secrets"))
     def secret_count(self, account: Account) -> str:

@@ -39,11 +39,11 @@ class ReasonDialog(BaseDialogForm):  # type: ignore[misc]
 
 
 class DecidedFilter(DropdownFilter):  # type: ignore[misc]
-    title = gettext_lazy("decision")
+    title = gettext_lazy("staff's decision")
     parameter_name = "decided"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", _("open")), ("yes", _("decided"))]
+        return [("no", _("undecided")), ("yes", _("decided"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() not in {"yes", "no"}:
@@ -69,6 +69,7 @@ class AmountConflictAdmin(FactAdmin):
     search_fields = ["=first__payment_ref"]
     search_help_text = gettext_lazy("The whole payment reference")
     ordering = ["decided_at", "-found_at"]
+    when_empty = gettext_lazy("Nothing was told with two different amounts.")
     actions_detail = ["keep", "accept", "same", "another"]
     fieldsets = [
         (None, {"fields": ["first", "kind", "booked", "came", "found_at", "what_now"]}),
@@ -172,18 +173,18 @@ class AmountConflictAdmin(FactAdmin):
         return conflict.money.display(get_language() or "en")
 
     @display(
-        description=gettext_lazy("decision"),
+        description=gettext_lazy("staff's decision"),
         label={"open": "warning", "decided": "success"},
         ordering="decided_at",
     )
     def shown_decision(self, conflict: AmountConflict) -> tuple[str, str]:
         if conflict.decision is None:
-            return "open", _("open")
+            return "open", _("undecided")
         return "decided", conflict.get_decision_display()
 
-    @display(description=gettext_lazy("decision"))
+    @display(description=gettext_lazy("staff's decision"))
     def answer(self, conflict: AmountConflict) -> str:
-        return conflict.get_decision_display() if conflict.decision else _("open")
+        return conflict.get_decision_display() if conflict.decision else _("undecided")
 
     @display(description=gettext_lazy("what can be done"))
     def what_now(self, conflict: AmountConflict) -> str:

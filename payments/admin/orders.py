@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language, gettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 
-from kit.admin import BaseTabular, FactAdmin, PeriodFilter, RelatedFilter, display
+from kit.admin import BaseTabular, FactAdmin, PeriodFilter, RelatedFilter, display, plain
 from kit.money import DECIMAL_PLACES, MAX_DIGITS, Money
 from kit.scope import Scoping
 from payments.models import Order, OrderLine, Transaction
@@ -41,8 +41,8 @@ class PaidFilter(DropdownFilter):  # type: ignore[misc]
 
 class OrderLineInline(BaseTabular):
     model = OrderLine
-    fields = ["position", "product", "quantity", "shown_amount"]
-    readonly_fields = ["position", "product", "quantity", "shown_amount"]
+    fields = ["position", "product", "shown_quantity", "shown_amount"]
+    readonly_fields = ["position", "product", "shown_quantity", "shown_amount"]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
@@ -56,6 +56,10 @@ class OrderLineInline(BaseTabular):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("payments.view_order"))
+
+    @display(description=gettext_lazy("quantity"))
+    def shown_quantity(self, line: OrderLine) -> str:
+        return plain(line.quantity)
 
     @display(description=gettext_lazy("amount"))
     def shown_amount(self, line: OrderLine) -> str:
@@ -75,6 +79,7 @@ class OrderAdmin(FactAdmin):
     search_help_text = gettext_lazy("Order number or member number, whole")
     ordering = ["-ordered_at"]
     inlines = [OrderLineInline]
+    when_empty = gettext_lazy("No order has come in yet. Shops and tills send them by API.")
     fieldsets = [
         (None, {"fields": [
             "order_ref", "shown_amount", "shown_paid", "shown_difference", "member", "store",

@@ -47,7 +47,7 @@ class OriginColumns:
         """Kind and method in one column: the list is wide."""
         method = self.shown_method(row)
         kind = str(row.get_kind_display())
-        return kind if method == "–" else f"{kind}, {method}"
+        return kind if method == "–" else f"{kind} · {method}"
 
     @display(description=gettext_lazy("visitor"))
     def shown_visitor(self, row: Transaction) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display
+from kit.admin import NOTHING, FactAdmin, PeriodFilter, RelatedFilter, action, display
 from kit.money import Money
 from kit.scope import Scoping
 from payments.admin.settlements import sentence_of, sentence_of_homeless
@@ -25,6 +25,7 @@ from payments.services.reconcile.proposing import (
     decide,
     propose,
 )
+from payments.wording import in_a_line, signed_amount
 
 AGREE = "payments.agree_proposal"
 _LABELS = {
@@ -76,8 +77,8 @@ class SettlementRowAdmin(FactAdmin):
     actions = ["propose_to_book"]
     fields = [
         "settlement", "shown_number", "verdict_in_words", "kind", "payment_ref", "effect_ref",
-        "order_ref", "shown_amount", "shown_ours", "shown_fee", "settled_amount",
-        "settled_currency", "occurred_at", "settled_on", "method", "transaction",
+        "order_ref", "shown_amount", "shown_ours", "shown_fee", "shown_settled",
+        "occurred_at", "settled_on", "method", "transaction",
     ]  # fmt: skip
     readonly_fields = [
         "shown_number",
@@ -85,6 +86,7 @@ class SettlementRowAdmin(FactAdmin):
         "shown_amount",
         "shown_ours",
         "shown_fee",
+        "shown_settled",
     ]
     export_fields = [
         "settlement__file_name", "number", "verdict", "kind", "payment_ref", "effect_ref",
@@ -127,7 +129,7 @@ class SettlementRowAdmin(FactAdmin):
             **self.admin_site.each_context(request),
             "title": _("Propose to book these"),
             "form": form,
-            "rows": rows.select_related(None)[:MOST_PROPOSED],
+            "rows": [(row.pk, in_a_line(row)) for row in rows[:MOST_PROPOSED]],
             "action": "propose_to_book",
             "explanation": _(
                 "Only rows that are missing here are proposed. A second person agrees before"
@@ -140,7 +142,7 @@ class SettlementRowAdmin(FactAdmin):
 
     @display(description=gettext_lazy("row"), ordering="number")
     def shown_number(self, row: SettlementRow) -> str:
-        return str(row.number) if row.number else "–"
+        return str(row.number) if row.number else NOTHING
 
     @display(description=gettext_lazy("verdict"), label=_LABELS)
     def shown_verdict(self, row: SettlementRow) -> tuple[str, str]:
@@ -152,19 +154,26 @@ class SettlementRowAdmin(FactAdmin):
 
     @display(description=gettext_lazy("in the file"), ordering="amount")
     def shown_amount(self, row: SettlementRow) -> str:
-        return row.money.display(get_language() or "en") if row.number else "–"
+        return row.money.display(get_language() or "en") if row.number else NOTHING
 
     @display(description=gettext_lazy("here"))
     def shown_ours(self, row: SettlementRow) -> str:
         if row.our_amount is None or row.transaction is None:
-            return "–"
+            return NOTHING
         return Money(row.our_amount, row.transaction.currency).display(get_language() or "en")
 
     @display(description=gettext_lazy("fee"))
     def shown_fee(self, row: SettlementRow) -> str:
         if row.fee is None:
-            return "–"
+            return NOTHING
         money = Money(row.fee, row.settled_currency or row.currency)
+        return money.display(get_language() or "en")
+
+    @display(description=gettext_lazy("settled amount"))
+    def shown_settled(self, row: SettlementRow) -> str:
+        if row.settled_amount is None:
+            return NOTHING
+        money = Money(row.settled_amount, row.settled_currency or row.currency)
         return money.display(get_language() or "en")
 
 
@@ -173,7 +182,11 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", _("open")), ("agreed", _("agreed")), ("declined", _("declined"))]
+        return [
+            ("open", _("undecided")),
+            ("agreed", _("agreed")),
+            ("declined", _("turned down")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         wanted = {"open": None, "agreed": True, "declined": False}
@@ -202,6 +215,10 @@ class ProposalAdmin(FactAdmin):
     search_fields = ["=row__payment_ref", "reason"]
     ordering = ["-proposed_at"]
     actions = ["agree", "decline"]
+    when_empty = gettext_lazy(
+        "Nothing was proposed yet. Staff propose what a settlement file has and we lack, and"
+        " somebody else agrees before it is booked."
+    )
     fields = [
         "row", "account", "payment", "shown_amount", "reason", "proposed_by", "proposed_at",
         "state_in_words", "decided_by", "decided_at",
@@ -252,8 +269,7 @@ class ProposalAdmin(FactAdmin):
 
     @display(description=gettext_lazy("amount"))
     def shown_amount(self, proposal: Proposal) -> str:
-        sign = "" if proposal.row.kind in {"payment", "reversal"} else "−"
-        return f"{sign}{proposal.row.money.display(get_language() or 'en')}"
+        return signed_amount(proposal.row)
 
     @display(
         description=gettext_lazy("state"),
@@ -261,8 +277,8 @@ class ProposalAdmin(FactAdmin):
     )
     def shown_state(self, proposal: Proposal) -> tuple[str, str]:
         if proposal.is_agreed is None:
-            return "open", _("open")
-        return ("agreed", _("agreed")) if proposal.is_agreed else ("declined", _("declined"))
+            return "open", _("undecided")
+        return ("agreed", _("agreed")) if proposal.is_agreed else ("declined", _("turned down"))
 
     @display(description=gettext_lazy("state"))
     def state_in_words(self, proposal: Proposal) -> str:

@@ -20,7 +20,16 @@ from unfold.contrib.filters.admin import (
     DropdownFilter,
 )
 
-from kit.admin import BaseTabular, FactAdmin, PeriodFilter, RelatedFilter, action, display
+from kit.admin import (
+    NOTHING,
+    BaseTabular,
+    FactAdmin,
+    PeriodFilter,
+    RelatedFilter,
+    action,
+    display,
+    plain,
+)
 from kit.money import Money
 from kit.scope import Scoping
 from kit.work import IS_PARKED
@@ -31,7 +40,7 @@ from payments.models import Line, Transaction
 from payments.search import transactions_matching
 from payments.services.linking import link_transactions
 from payments.services.refunds import DEAD_AFTER
-from payments.wording import state_of
+from payments.wording import in_a_line, signed_amount, state_of
 
 LINK = "payments.link_transaction"
 MOST_LINKED = 500
@@ -79,8 +88,8 @@ class WaitingFilter(DropdownFilter):  # type: ignore[misc]
 
 class LineInline(BaseTabular):
     model = Line
-    fields = ["position", "product", "quantity", "shown_amount"]
-    readonly_fields = ["position", "product", "quantity", "shown_amount"]
+    fields = ["position", "product", "shown_quantity", "shown_amount"]
+    readonly_fields = ["position", "product", "shown_quantity", "shown_amount"]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Line]:
@@ -94,6 +103,10 @@ class LineInline(BaseTabular):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("payments.view_transaction"))
+
+    @display(description=gettext_lazy("quantity"))
+    def shown_quantity(self, line: Line) -> str:
+        return plain(line.quantity)
 
     @display(description=gettext_lazy("amount"))
     def shown_amount(self, line: Line) -> str:
@@ -151,6 +164,14 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
         "waiting_for",
     ]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whether a sum is a total is a question of the few refunds that are one."""
+        hidden = set() if obj is not None and obj.is_total else {"is_total"}
+        return [
+            (title, {"fields": [name for name in shown["fields"] if name not in hidden]})
+            for title, shown in self.fieldsets
+        ]
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str
     ) -> tuple[QuerySet[Transaction], bool]:
@@ -197,7 +218,7 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
             "title": _("Whose transactions are these?"),
             "form": form,
             "media": self.media + form.media,
-            "rows": rows.select_related("store"),
+            "rows": [(row.pk, in_a_line(row)) for row in rows],
             "action": "link",
             "explanation": _(
                 "The wallets and cards that paid them become the member's, so their other "
@@ -210,13 +231,12 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
 
     @display(description=gettext_lazy("amount"), ordering="amount")
     def shown_amount(self, row: Transaction) -> str:
-        sign = "" if row.kind in {Transaction.Kind.PAYMENT, Transaction.Kind.REVERSAL} else "−"
-        return f"{sign}{row.money.display(get_language() or 'en')}"
+        return signed_amount(row)
 
     @display(description=gettext_lazy("reporting amount"))
     def shown_reporting(self, row: Transaction) -> str:
         if row.reporting_amount is None:
-            return "–"
+            return NOTHING
         money = Money(row.reporting_amount, Programme.current().currency)
         return money.display(get_language() or "en")
 

@@ -32,6 +32,7 @@ from payments.services.booking import unmatched
 from payments.services.linking import link_transactions
 from payments.services.matching import METADATA, ORDER, answer
 from payments.unmatched import MOST, Payer, payers_of
+from payments.wording import signed_amount
 
 MERGE = "members.merge_member"
 _SHOWN_PAYMENTS = 5
@@ -123,7 +124,7 @@ class DisagreementDesk(FactAdmin):
         store=("first__home_store", "second__home_store"),
         region=("first__region", "second__region"),
     )
-    list_display = ["noticed_at", "shown_first", "shown_second", "transaction", "answer"]
+    list_display = ["noticed_at", "shown_first", "shown_second", "shown_payment", "answer"]
     list_select_related = ["first", "second", "transaction", "answered_by"]
     list_filter = [("answer", ChoicesDropdownFilter)]
     search_fields = ["=first__code", "=second__code"]
@@ -134,6 +135,7 @@ class DisagreementDesk(FactAdmin):
     ]  # fmt: skip
     readonly_fields = ["shown_first", "shown_second"]
     actions = ["are_two"]
+    when_empty = gettext_lazy("No payment has named two members at once.")
     actions_row = ["compare"]
     actions_detail = ["compare"]
 
@@ -162,6 +164,10 @@ class DisagreementDesk(FactAdmin):
     @display(description=gettext_lazy("member"))
     def shown_first(self, row: Disagreement) -> str:
         return f"{row.first} · {sign_in_words(row.first_sign)}"
+
+    @display(description=gettext_lazy("payment"))
+    def shown_payment(self, row: Disagreement) -> str:
+        return f"{row.transaction} · {signed_amount(row.transaction)}"
 
     @display(description=gettext_lazy("other member"))
     def shown_second(self, row: Disagreement) -> str:
@@ -194,7 +200,7 @@ def _shown(payer: Payer) -> dict[str, Any]:
                     each.member.code,
                     mask_name(each.member.name),
                 ),
-                "reasons": ", ".join(each.reasons),
+                "reasons": _(", ").join(each.reasons),
             }
             for each in payer.suggestions
         ],
@@ -206,7 +212,7 @@ def _title(payer: Payer, language: str) -> str:
     count = len(payer.payments)
     values = {
         "count": count,
-        "sign": ", ".join(payer.signs),
+        "sign": _(", ").join(payer.signs),
         "amount": " + ".join(money.display(language) for money in payer.totals),
     }
     if not payer.signs:
