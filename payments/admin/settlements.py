@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy, ngettext
@@ -22,7 +23,7 @@ from kit.scope import Scoping
 from payments.admin.callbacks import WorkFilter
 from payments.admin.settlement_uploads import StatementUploads
 from payments.models import Settlement, SettlementRow
-from payments.services.reconcile.comparing import compare_again
+from payments.services.reconcile.comparing import COMPARED_AT_ONCE, compare_again
 from payments.services.reconcile.figures import balances_of, counts_of, fees_of
 from payments.services.reconcile.proposing import BY_FILE, Result, book_by_file
 from payments.services.reconcile.taking import withdraw
@@ -49,6 +50,9 @@ class SettlementAdmin(StatementUploads, FactAdmin):
     search_fields = ["file_name"]
     ordering = ["-uploaded_at"]
     actions_list = ["go_to_upload"]
+    when_empty = gettext_lazy(
+        "Upload a settlement file of a platform or bank to compare it with what is booked here."
+    )
     actions_detail = ["book_missing", "compare_once_more", "withdraw_one"]
     fieldsets = [
         (None, {"fields": ["result"]}),
@@ -69,6 +73,18 @@ class SettlementAdmin(StatementUploads, FactAdmin):
         )
         rows: QuerySet[Settlement] = super().get_queryset(request)
         return rows.annotate(faults=Subquery(faulty, output_field=IntegerField()))
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.compared)
+        name = "payments_settlement_compared"
+        return [path("<uuid:object_id>/compared/", view, name=name), *super().get_urls()]
+
+    def compared(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Asked again and again by the page of a file that is being compared: is it done?"""
+        row = self.row_or_refuse(request, str(object_id))
+        if is_being_compared(row):
+            return HttpResponse(status=204)
+        return HttpResponse(headers={"HX-Refresh": "true"})
 
     def has_book_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """By file alone: there the right to import sales is enough."""
@@ -93,8 +109,10 @@ class SettlementAdmin(StatementUploads, FactAdmin):
         description=gettext_lazy("Compare again"), icon="compare_arrows", permissions=["upload"]
     )
     def compare_once_more(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        compare_again(self.row_or_refuse(request, object_id), now=timezone.now())
-        self.say(request, _("The file was compared with what is booked now."))
+        row = self.row_or_refuse(request, object_id)
+        compare_again(row, now=timezone.now())
+        if row.rows_read <= COMPARED_AT_ONCE:
+            self.say(request, _("The file was compared with what is booked now."))
         return HttpResponse(status=302, headers={"Location": _url("change", object_id)})
 
     @action(
@@ -161,6 +179,8 @@ class SettlementAdmin(StatementUploads, FactAdmin):
     def shown_faults(self, row: Settlement) -> tuple[str, str]:
         if row.withdrawn_at:
             return "gone", _("withdrawn")
+        if is_being_compared(row):
+            return "waits", _("being compared")
         if not row.compared_at:
             return "waits", _("not compared yet")
         number = (getattr(row, "faults", 0) or 0) + len(row.wrong_footings) + row.rows_unread
@@ -171,8 +191,15 @@ class SettlementAdmin(StatementUploads, FactAdmin):
         return once(row, "result", lambda: render_result(row))  # type: ignore[no-any-return]
 
 
+def is_being_compared(row: Settlement) -> bool:
+    return row.due_at is not None and not row.waiting_for and row.withdrawn_at is None
+
+
 def render_result(row: Settlement) -> str:
-    counts = counts_of(row)
+    if is_being_compared(row):
+        waits = {"rows": f"{row.rows_read:,}", "compared_url": _url("compared", row.pk)}
+        return render_to_string("admin/payments/settlement_waits.html", waits)
+    counts = counts_of(row) if row.compared_at else {}
     context = {
         "settlement": row,
         "warnings": list(_warnings(row)),
