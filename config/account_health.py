@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from config.cards import counted
+from config.cards import counted, lasting
+from kit.admin import NOTHING
 from payments.models import Account, Alarm, Callback
 from payments.providers import all_providers
 from payments.services.reconcile.proposing import BY_FILE
@@ -130,9 +131,8 @@ def _row(account: Account, health: Health, *, is_silent: bool) -> dict[str, Any]
         "url": reverse("admin:payments_account_change", args=[account.pk]),
         "platform": provider.label if provider else BY_FILE.get(account.provider, ""),
         "last_at": health.last_at,
-        "per_hour": number_format(round(health.received / 24, 1)),
-        "refused": counted(health.refused),
-        "refused_share": f"{number_format(round(health.refused_share * 100, 1))} %",
+        "per_hour": NOTHING if account.provider in BY_FILE else _per_hour(health),
+        "refused": _refused(health),
         "refused_url": f"{refusals}?{asked}",
         "is_refusing": health.refused_share > 0.05,
         "lag": _lag(health),
@@ -145,11 +145,21 @@ def _row(account: Account, health: Health, *, is_silent: bool) -> dict[str, Any]
     }
 
 
+def _per_hour(health: Health) -> str:
+    if not health.received:
+        return "0"
+    shown = max(round(health.received / 24, 1), 0.1)
+    return str(number_format(shown))
+
+
+def _refused(health: Health) -> str:
+    if not health.refused:
+        return "0"
+    share = number_format(round(health.refused_share * 100, 1))
+    return f"{counted(health.refused)} ({share} %)"
+
+
 def _lag(health: Health) -> str:
     if health.median_lag is None or health.p95_lag is None:
-        return "–"
-    return f"{_seconds(health.median_lag)} / {_seconds(health.p95_lag)}"
-
-
-def _seconds(lag: float) -> str:
-    return _("%(seconds)s s") % {"seconds": number_format(round(lag, 1))}
+        return NOTHING
+    return f"{lasting(health.median_lag)} / {lasting(health.p95_lag)}"

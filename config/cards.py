@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, time
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from babel import Locale
@@ -17,6 +17,10 @@ from config.figures import Window
 from kit.money import Money
 
 Card = dict[str, Any]
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+_FEW: Final = 10
 
 
 def cards(parts: dict[str, Any], window: Window) -> list[Card]:
@@ -81,7 +85,7 @@ def _messages(part: Any, window: Window) -> Card:
 def _road(part: Any, _window: Window) -> Card:
     return {
         "title": _("From payment to points"),
-        "figure": _("%(seconds)s s") % {"seconds": counted(part["lag"])},
+        "figure": lasting(part["lag"]),
         "note": _("oldest on its way"),
         "url": _list("payments_callback", {"work": "due"}),
     }
@@ -115,6 +119,23 @@ def _since(instant: str, window: Window) -> dict[str, str]:
 
 def _list(name: str, asked: dict[str, str], **also: str) -> str:
     return f"{reverse(f'admin:{name}_changelist')}?{urlencode(asked | also)}"
+
+
+def lasting(seconds: float) -> str:
+    """`2.4 s`, `30 min`, `5 h`, `3 d`: no finer than anybody cares for."""
+    if round(seconds) < _MINUTE:
+        return _("%(seconds)s s") % {"seconds": number_format(_short(seconds))}
+    if round(seconds / _MINUTE) < _MINUTE:
+        return _("%(minutes)s min") % {"minutes": counted(round(seconds / _MINUTE))}
+    if seconds < 2 * _DAY:
+        return _("%(hours)s h") % {"hours": number_format(_short(seconds / _HOUR))}
+    return _("%(days)s d") % {"days": counted(round(seconds / _DAY))}
+
+
+def _short(number: float) -> float:
+    """One decimal below ten, if it says anything."""
+    shown = round(number, 1 if number < _FEW else None)
+    return int(shown) if shown == int(shown) else shown
 
 
 def counted(number: int) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Message
 from config import figures
-from config.cards import cards, counted
+from config.cards import cards, counted, lasting
 from config.figures import Window
 from config.first_steps import first_steps
 from config.stuck import open_alarms, stuck_count
@@ -124,7 +124,7 @@ def _show_road(road: figures.Road, _window: Window) -> dict[str, Any]:
         (_("On their way"), counted(road.due)),
         (_("Stuck"), counted(road.stuck)),
         (_("Not matched yet"), counted(road.unmatched)),
-        (_("Oldest on its way"), _("%(seconds)s s") % {"seconds": counted(lag)}),
+        (_("Oldest on its way"), lasting(lag)),
     ]
     return {"figures": road, "lag": lag, "table": {"rows": rows}}
 
