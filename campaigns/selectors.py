@@ -6,16 +6,30 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, F, Func, Min, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Concat
+from django.db.models import (
+    Exists,
+    F,
+    Func,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Concat
 
 from campaigns.conditions import registry_for
-from campaigns.models import Campaign, Message
+from campaigns.models import Campaign, Decision, Message, Reaction
+from campaigns.rules.reasons import Withheld
 from campaigns.rules.tickets import Correction
 from kit.conditions import ConditionError, Group, parse, to_q
 from kit.work import IS_DUE
-from loyalty.models import Tier
-from members.models import Event, Member
+from loyalty.models import Standing, Tier
+from loyalty.refusals import IssueReason
+from members.identity_kinds import EMAIL
+from members.models import Consent, Event, Identity, Member
 from payments.models import AmountConflict, Line, Transaction
 from payments.selectors import category_tree
 
@@ -138,28 +152,74 @@ class _InstantAsText(Func):
 
 def silent_members(
     campaign: Campaign, *, now: datetime, zone: tzinfo, since: datetime | None = None
-) -> QuerySet[Member]:
-    """Members whose silence the campaign has not noticed yet, the longest first.
+) -> QuerySet[Any]:
+    """Members whose silence the campaign may speak to, the longest first; `was_noticed` says that
+    it tried before.
 
     `since`: only silences that were reached after it. Who never bought is not silent.
     """
     tree = tree_of(campaign)
     if tree is None:
-        return Member.objects.none()
+        return Member.objects.annotate(was_noticed=Value(value=False)).none()
     span = timedelta(days=campaign.silent_days or 0)
-    noticed = Event.objects.filter(
-        member=OuterRef("pk"),
-        kind=Event.Kind.SILENT,
-        key=Concat(Value(f"{campaign.pk}:"), _InstantAsText(OuterRef("standing__last_paid_at"))),
-    )
     reached = Q(standing__last_paid_at__lte=now - span)
     if since is not None:
         reached &= Q(standing__last_paid_at__gt=since - span)
     fits: Q = to_q(tree, registry_for(campaign.trigger), now=now, zone=zone)
+    key = _silence_key(campaign, OuterRef("standing__last_paid_at"))
+    silences = Event.objects.filter(kind=Event.Kind.SILENT, key__startswith=key)
+    own = silences.filter(member=OuterRef("pk"))
+    absorbed = silences.filter(member__merged_into=OuterRef("pk"))
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    done = _has_done(campaign, today)
     return (
         Member.objects.filter(reached, fits)
-        .exclude(Exists(noticed))
+        .exclude(Exists(own.filter(done)))
+        .exclude(Exists(absorbed.filter(done)), standing__is_shared=True)
+        .annotate(was_noticed=Exists(own))
         .order_by("standing__last_paid_at", "pk")
+    )
+
+
+def _silence_key(campaign: Campaign, last_paid_at: Combinable) -> Concat:
+    return Concat(Value(f"{campaign.pk}:"), _InstantAsText(last_paid_at))
+
+
+def _has_done(campaign: Campaign, today: datetime) -> Q:
+    """What uses a silence up: a yes, for then there is a message or a reason why not; or a no for
+    good. Any other no, such as a pause or coupons that ran out, is asked again on another day."""
+    said = Decision.objects.filter(event=OuterRef("pk"))
+    for_good = [{"campaign": campaign.pk, "reason": str(IssueReason.MEMBER_LIMIT)}]
+    refused = Reaction.objects.filter(event=OuterRef("pk"), declined__contains=for_good)
+    return (
+        Q(due_at__isnull=False) | Q(occurred_at__gte=today) | Q(Exists(said)) | Q(Exists(refused))
+    )
+
+
+def withheld_from(campaign: Campaign) -> QuerySet[Message]:
+    """Messages that found nobody to go to, whose members are silent still and can be reached."""
+    person = Coalesce("member__merged_into_id", "member_id")
+    paid = Standing.objects.filter(member=OuterRef("person")).values("last_paid_at")[:1]
+    consents = Consent.objects.filter(
+        member=OuterRef("person"),
+        channel=OuterRef("channel"),
+        purpose=Consent.Purpose.MARKETING,
+    ).order_by("-given_at", "-id")
+    mails = Identity.objects.filter(kind=EMAIL)
+    return (
+        Message.objects.filter(
+            decision__campaign=campaign,
+            state=Message.State.WITHHELD,
+            reason__in=(Withheld.NO_CONSENT, Withheld.NO_ADDRESS),
+        )
+        .annotate(person=person, paid=paid, agrees=consents.values("is_granted")[:1])
+        .filter(
+            Exists(mails.filter(member=OuterRef("person")))
+            | Exists(mails.filter(member__merged_into=OuterRef("person"))),
+            agrees=True,
+            decision__event__key__startswith=_silence_key(campaign, F("paid")),
+        )
+        .order_by("queued_at", "pk")
     )
 
 

@@ -8,4 +8,6 @@ from campaigns.services import silence
 
 @shared_task(name="campaigns.find_silent_members", ignore_result=True)
 def find_silent_members() -> None:
-    silence.find_silent_members(now=timezone.now())
+    now = timezone.now()
+    silence.queue_withheld(now=now)  # They have waited longest for the day's places.
+    silence.find_silent_members(now=now)
