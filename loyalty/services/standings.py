@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db import transaction
+
 from kit.bulk import is_any_of
 from loyalty.models import Standing
 from loyalty.services.ledger import open_accounts
@@ -22,7 +24,10 @@ def hold_person(member_id: UUID) -> Standing:
     """Lock the standing of whoever stands for a member; call it inside a transaction."""
     while True:
         person = persons_of([member_id])[member_id]
-        held = hold_standings([person])
-        if persons_of([member_id])[member_id] == person:
-            return held[person]
-        # A merge came in between; the other lock is kept until the end, which harms nobody.
+        with transaction.atomic():
+            held = hold_standings([person])
+            if persons_of([member_id])[member_id] == person:
+                return held[person]
+            # A merge came in between. The lock is given back with the savepoint: who kept it and
+            # took another would not keep to the order of all others.
+            transaction.set_rollback(True)

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
+from loyalty.models import Standing
+from loyalty.services import standings
 from loyalty.services.books import verify_books
+from loyalty.services.ledger import open_accounts
 from loyalty.services.settle import settle_members
 from payments.models import Transaction
 from payments.services import booking
@@ -87,3 +90,22 @@ def test_a_refund_that_comes_while_its_payment_is_linked_follows_it(
 
     assert build.balance_of(mei) == 60
     assert Transaction.objects.exclude(waiting_for="").count() == 0
+
+
+def test_who_meets_a_merge_on_the_way_gives_back_the_lock_that_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mei, double = build.member(wallet="w"), build.member(wallet="v")
+    open_accounts([mei.pk, double.pk])
+    answers = iter([double.pk, mei.pk])  # They are parted between the look and the lock.
+    monkeypatch.setattr(standings, "persons_of", lambda _asked: {mei.pk: next(answers, mei.pk)})
+
+    def lock_the_other() -> None:
+        with transaction.atomic():
+            Standing.objects.select_for_update(nowait=True).get(pk=double.pk)
+
+    with transaction.atomic():
+        held = standings.hold_person(mei.pk)
+        Aside(lock_the_other).join()
+
+    assert held.pk == mei.pk
