@@ -126,7 +126,7 @@ class CampaignAdmin(BaseAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         extra = dict(extra_context or {})
-        campaign = self.get_object(request, object_id)
+        campaign = self.shown(request, object_id)
         if campaign is not None and campaign.started_at:
             extra["numbers"] = numbers_of(campaign, request)
         return super().change_view(request, object_id, form_url, extra)
@@ -156,8 +156,15 @@ class CampaignAdmin(BaseAdmin):
         return bool(request.user.has_perm(RUN)) and self.is_in_scope(request, obj)
 
     def is_running(self, request: HttpRequest, obj: Any) -> bool:
-        campaign = obj if isinstance(obj, Campaign) else self.get_object(request, str(obj))
+        campaign = obj if isinstance(obj, Campaign) else self.shown(request, str(obj))
         return campaign is not None and campaign.state == Campaign.State.RUNNING
+
+    def shown(self, request: HttpRequest, object_id: str) -> Campaign | None:
+        """As it is when the page begins: the buttons and the figures above it ask for it too."""
+        found: Campaign | None = once(
+            request, f"campaign {object_id}", lambda: self.get_object(request, object_id)
+        )
+        return found
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Its decisions name it; pause it instead.

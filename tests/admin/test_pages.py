@@ -16,8 +16,8 @@ from tests.admin.conftest import World, trade
 from tests.build import NOON
 
 LIST_BUDGET = 8
-PAGE_BUDGET = 34
-HOME_BUDGET = 32
+PAGE_BUDGET = 30
+HOME_BUDGET = 25
 
 
 def admin_models() -> list[Any]:
