@@ -82,6 +82,8 @@ class SettlementAdmin(StatementUploads, FactAdmin):
     def compared(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Asked again and again by the page of a file that is being compared: is it done?"""
         row = self.row_or_refuse(request, str(object_id))
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
         if is_being_compared(row):
             return HttpResponse(status=204)
         return HttpResponse(headers={"HX-Refresh": "true"})
