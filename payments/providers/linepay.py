@@ -123,12 +123,12 @@ def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     try:
         answer = Fields(json_object(request.body))
         code = answer.text("returnCode")
-        asked = urlsplit(request.url)
-        if asked.path.endswith("/check"):
+        path, _mark, query = request.url.partition("?")  # As `ask` has put them together.
+        if path.endswith("/check"):
             return _CHECKED.get(code) or _unexpected(code)
         if code != _FOUND:
             return _unexpected(code)
-        reference = parse_qs(asked.query)["transactionId"][0]
+        reference = parse_qs(query)["transactionId"][0]
         return _payment(answer, reference)
     except (Unreadable, MoneyError, KeyError) as problem:
         raise MalformedPayload(str(problem)) from problem

@@ -25,7 +25,7 @@ from collections.abc import Generator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext_lazy as _
 
@@ -277,7 +277,7 @@ def _signed(
 
 
 def _reading(answer: Fields, request: Inbound) -> list[Notice] | Ignored:
-    reference = urlsplit(request.url).path.removeprefix(_REQUESTS)
+    reference = request.url.removeprefix(_REQUESTS)
     if answer.text("paymentRequestId") != reference:
         raise Unreadable("The answer is not about the payment that was asked for.")
     state = answer.text("statusCode")

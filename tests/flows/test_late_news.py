@@ -28,14 +28,14 @@ from payments.services import queries
 from payments.services.linking import link_transactions
 from tests import build
 from tests.build import NOON
-from tests.payments.providers.example import SHOP, Example, Sale, all_examples, token_of
+from tests.payments.providers.example import SHOP, Example, Sale, all_formats
 
 pytestmark = pytest.mark.django_db
 
 PAID: Final = -1  # The place of the notice that it was paid; the others are places in `later`.
-PLAYED: Final = sorted(code for code, example in all_examples().items() if example.later)
+PLAYED: Final = sorted(name for name, example in all_formats().items() if example.later)
 
-every_platform = pytest.mark.parametrize("code", PLAYED)
+every_platform = pytest.mark.parametrize("name", PLAYED)
 
 
 def orders(count: int) -> Iterator[tuple[int, ...]]:
@@ -70,11 +70,14 @@ class Story:
 class Platform:
     """Tells all stories at once, step by step; answers when it is asked."""
 
-    def __init__(self, code: str) -> None:
-        self.example = all_examples()[code]
+    def __init__(self, name: str) -> None:
+        self.example = all_formats()[name]
         keys = self.example.keys
         build.account(
-            code, secrets=keys.secrets, settings=dict(keys.settings), token=token_of(code)
+            self.example.code,
+            secrets=keys.secrets,
+            settings=dict(keys.settings),
+            token=self.example.token,
         )
         self.stories = [self._story(*row) for row in enumerate(orders(len(self.example.later)))]
         self.answers: list[Inbound] = []
@@ -112,7 +115,6 @@ class Platform:
         pipeline.run(now=self.now)
 
     def send(self, post: Inbound) -> int:
-        code = self.example.code
         headers = {
             f"HTTP_{name.upper().replace('-', '_')}": value
             for name, value in post.headers.items()
@@ -121,7 +123,7 @@ class Platform:
         query = post.url.partition("?")[2]
         response = Client().generic(
             post.method,
-            f"/callbacks/{code}/{token_of(code)}/?{query}".rstrip("?"),
+            f"/callbacks/{self.example.code}/{self.example.token}/?{query}".rstrip("?"),
             post.body,
             content_type=post.headers.get("content-type", "application/json"),
             **headers,  # type: ignore[arg-type]
@@ -146,9 +148,9 @@ class Platform:
 
 
 @pytest.fixture
-def platform(code: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Platform:
+def platform(name: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Platform:
     settings.PUBLIC_URL = SHOP
-    played = Platform(code)
+    played = Platform(name)
     currency = played.example.currencies[0]
     build.programme(currency=currency)
     build.earning_rule(rates={currency: ("1", 1)})
@@ -160,8 +162,9 @@ def platform(code: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Platf
 
 
 @every_platform
-def test_each_of_these_posts_is_genuine_and_moves_no_money(code: str) -> None:
-    example, provider = all_examples()[code], all_providers()[code]
+def test_each_of_these_posts_is_genuine_and_moves_no_money(name: str) -> None:
+    example = all_formats()[name]
+    provider = all_providers()[example.code]
     sale = Sale("late", Money(Decimal(100), example.currencies[0]), NOON, order_ref="L")
 
     found = [provider.read(tell(sale), example.keys) for tell in example.later]

@@ -1,7 +1,9 @@
 """How tests play a payment platform: an account's keys, and genuine posts made with invented keys.
 
 Each `test_<code>.py` beside this file ends its setting-up with `EXAMPLE = Example(...)`; hostile
-inputs, books per platform and the kill test are run over all that are found.
+inputs, books per platform and the kill test are run over all that are found. What a platform
+writes in a second way (another edition, a form in place of JSON) is an example with a `variant`,
+in `ALSO = (...)` of any test module here; the same tests run over it, but for the kill test.
 """
 
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from decimal import Decimal
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import parse_qsl
 
 from kit.money import Money
@@ -19,14 +22,14 @@ from payments.providers.base import Inbound, Keys
 SHOP = "https://shop.example"
 
 
-def token_of(code: str) -> str:
-    """The token of the account that stands for the platform."""
-    return f"token-{code}"
+def token_of(code: str, variant: str = "") -> str:
+    """The token of the account that stands for the platform, or for a second format of it."""
+    return f"token-{code}-{variant}".rstrip("-")
 
 
-def url_of(code: str) -> str:
+def url_of(code: str, variant: str = "") -> str:
     """The callback URL of that account where PUBLIC_URL is `SHOP`."""
-    return f"{SHOP}/callbacks/{code}/{token_of(code)}/"
+    return f"{SHOP}/callbacks/{code}/{token_of(code, variant)}/"
 
 
 def minor(amount: Decimal, places: int) -> int:
@@ -65,11 +68,13 @@ class Example:
 
     Posts are signed at the moment of their effect (`at`), which is the `now` to verify them with.
 
+    variant:        a word for a second format of the platform; each is an account of its own
     currencies:     two that the platform settles in, if it knows two
     signed_headers: the headers that its signature reads, for hostile tests
     form_is_loose:  its signature covers decoded form values, not bytes
     later:          posts that tell of a payment's other states, before or after it was paid, and
                     move no money; of a platform that only hints, its answers
+    besides:        further posts that move money; hostile tests change them too
     resign:         signs a post anew, after its body was changed, at a moment; whoever signs
                     gives this and other_keys
     vouched:        what a signature vouches for, if it is neither bytes nor a form: two posts with
@@ -85,15 +90,25 @@ class Example:
     refund: Callable[[Correction], Inbound] | None = None
     chargeback: Callable[[Correction], Inbound] | None = None
     reversal: Callable[[Correction], Inbound] | None = None
+    variant: str = ""
     currencies: tuple[str, ...] = ("HKD",)
     signed_headers: tuple[str, ...] = ()
     form_is_loose: bool = False
     later: tuple[Callable[[Sale], Inbound], ...] = ()
+    besides: tuple[Callable[[Correction], Inbound], ...] = ()
     resign: Callable[[Inbound, datetime], Inbound] | None = None
     vouched: Callable[[Inbound], object] | None = None
     other_keys: Keys | None = None
     answer: Callable[[Sale], Inbound] | None = None
     known_as: Callable[[str], str] = str
+
+    @property
+    def name(self) -> str:
+        return f"{self.code}-{self.variant}".rstrip("-")
+
+    @property
+    def token(self) -> str:
+        return token_of(self.code, self.variant)
 
     def what_is_vouched_for(self, post: Inbound) -> object:
         if self.vouched:
@@ -111,8 +126,17 @@ def form_values(body: bytes) -> list[tuple[str, str]]:
 @cache
 def all_examples() -> dict[str, Example]:
     """Every platform that tests can play, by its code."""
-    here = Path(__file__).parent
-    names = sorted(path.stem for path in here.glob("test_*.py"))
-    modules = [import_module(f"tests.payments.providers.{name}") for name in names]
-    found = [getattr(module, "EXAMPLE", None) for module in modules]
+    found = [getattr(module, "EXAMPLE", None) for module in _test_modules()]
     return {example.code: example for example in found if isinstance(example, Example)}
+
+
+@cache
+def all_formats() -> dict[str, Example]:
+    """Every platform that tests can play, and each of its second formats, by their names."""
+    also = [example for module in _test_modules() for example in getattr(module, "ALSO", ())]
+    return {example.name: example for example in (*all_examples().values(), *also)}
+
+
+def _test_modules() -> list[ModuleType]:
+    names = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
+    return [import_module(f"tests.payments.providers.{name}") for name in names]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from kit.money import Money
 from payments.providers.base import Inbound
-from tests.payments.providers.example import Correction, Example, Sale
+from tests.payments.providers.example import Correction, Example, Sale, all_formats
 
 NOON: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -51,27 +51,39 @@ class Mutant:
     is_resigned: bool
 
     def __str__(self) -> str:
-        return f"{self.example.code}, {self.recipe}: {self.post}"
+        return f"{self.example.name}, {self.recipe}: {self.post}"
 
 
 def genuine_posts(example: Example) -> list[Inbound]:
-    """One post of each kind that the platform sends."""
+    """One post of each kind that the platform sends; what it answers, if it is asked."""
     money = Money.parse(Decimal(100), example.currencies[0])
     sale = Sale("mutated-1", money, NOON, member_code="M4K7Q2Z9P", order_ref="ORDER-1")
     told = Correction(sale, "mutated-2", Decimal(30), Decimal(30), NOON)
-    makers = (example.refund, example.chargeback, example.reversal)
-    return [example.payment(sale), *(make(told) for make in makers if make)]
+    tellers = (example.payment, example.answer, *example.later)
+    makers = (example.refund, example.chargeback, example.reversal, *example.besides)
+    posts = [tell(sale) for tell in tellers if tell]
+    return [*posts, *(make(told) for make in makers if make)]
+
+
+def vouched_for(example: Example) -> list[object]:
+    """What the platform may have signed: its formats share their keys, so a post of another one,
+    put in the place of this one, is genuine."""
+    formats = [other for other in all_formats().values() if other.code == example.code]
+    posts = [post for other in formats for post in genuine_posts(other)]
+    return [example.what_is_vouched_for(post) for post in posts]
 
 
 def mutants(examples: Mapping[str, Example], *, count: int, seed: int = 1) -> Iterator[Mutant]:
     """`count` changed posts, the platforms taking turns."""
     chance = random.Random(seed)
-    posts = {code: genuine_posts(example) for code, example in examples.items()}
+    posts = {name: genuine_posts(example) for name, example in examples.items()}
     everybody = [post for found in posts.values() for post in found]
-    codes = list(examples)
+    names = list(examples)
     for number in range(count):
-        example = examples[codes[number % len(codes)]]
-        post = chance.choice(posts[example.code])
+        example = examples[names[number % len(names)]]
+        # Half of them say that it was paid: those are worth forging.
+        first, *others = posts[example.name]
+        post = first if chance.random() < 0.5 or not others else chance.choice(others)
         yield _mutant(example, post, everybody, chance)
 
 

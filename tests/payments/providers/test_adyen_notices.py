@@ -1,7 +1,10 @@
 """What Adyen's notices mean: captures, refunds and disputes in any order."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -12,20 +15,29 @@ from payments.providers import adyen
 from payments.providers.base import (
     Clue,
     Ignored,
+    Inbound,
     Keys,
     Kind,
     MalformedPayload,
     Notice,
 )
+from tests.payments.providers.example import Sale
 from tests.payments.providers.test_adyen import (
+    EXAMPLE,
     KEYS,
     MANUAL,
     PAID,
+    PASSWORD,
     SECRET,
     balance,
     brief,
+    example_correction,
+    example_post,
+    inner,
     notice,
+    post,
     read,
+    signed,
 )
 
 
@@ -159,3 +171,56 @@ def test_minor_units_follow_the_table_of_adyen(currency: str, value: int, amount
 def test_values_that_cannot_be_true_are_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload):
         adyen.read(notice("authorisation", **changes), KEYS)
+
+
+def captured(sale: Sale, event: str = "CAPTURE", success: str = "true") -> Inbound:
+    """Where payments are captured later, the capture is the payment."""
+    return example_post(
+        "capture",
+        sale,
+        sale.at,
+        eventCode=event,
+        success=success,
+        pspReference=f"{event[:7]}-{sale.ref}",
+        originalReference=sale.ref,
+        additionalData={"metadata.member_id": sale.member_code},
+    )
+
+
+def batch(sale: Sale) -> Inbound:
+    """Two items in one post, as older set-ups send them, without basic authentication."""
+    told = json.loads(EXAMPLE.payment(sale).body)
+    report = json.loads(EXAMPLE.payment(sale).body)
+    inner(report)["eventCode"] = "REPORT_AVAILABLE"
+    told["notificationItems"] += report["notificationItems"]
+    return post(signed(told))
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="captured",
+        keys=Keys((SECRET, PASSWORD), {"capture": "manual"}),
+        payment=captured,
+        refund=lambda told: example_correction("cancel_or_refund", told),
+        later=(
+            EXAMPLE.payment,
+            partial(captured, event="CANCELLATION"),
+            partial(captured, event="TECHNICAL_CANCEL"),
+            partial(captured, success="false"),
+        ),
+        besides=(
+            lambda told: example_correction("refund_failed", told),
+            lambda told: example_correction("second_chargeback", told),
+            lambda told: example_correction("notification_of_chargeback", told),
+        ),
+    ),
+    replace(
+        EXAMPLE,
+        variant="batch",
+        keys=Keys((SECRET,)),
+        payment=batch,
+        signed_headers=(),
+        later=(),
+    ),
+)

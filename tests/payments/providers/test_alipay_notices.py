@@ -1,7 +1,9 @@
 """What Alipay's notices mean, once they are known to be genuine."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -10,12 +12,27 @@ from payments.providers import alipay
 from payments.providers.base import (
     Clue,
     Ignored,
+    Inbound,
     Kind,
     MalformedPayload,
     Notice,
     Verified,
 )
-from tests.payments.providers.test_alipay import KEYS, NOW, TRADE, notice, read, reason_of
+from tests.payments.providers.example import Correction, Sale
+from tests.payments.providers.test_alipay import (
+    EXAMPLE,
+    KEYS,
+    NOW,
+    TRADE,
+    body_of,
+    example_notice,
+    example_state,
+    in_china,
+    notice,
+    post,
+    read,
+    reason_of,
+)
 
 
 def test_a_payment_is_read() -> None:
@@ -156,3 +173,42 @@ def test_values_that_cannot_be_true_are_malformed(
 ) -> None:
     with pytest.raises(MalformedPayload):
         alipay.read(notice(name, **changes), KEYS)
+
+
+def in_gbk(request: Inbound) -> Inbound:
+    fields = dict(parse_qsl(request.body.decode("latin-1"), encoding="gbk", errors="replace"))
+    return post(body_of(fields, charset="gbk"))
+
+
+def gbk_payment(sale: Sale) -> Inbound:
+    return in_gbk(example_state("trade_success", sale, charset="gbk", subject="coffee"))
+
+
+def closing_refund(refund: Correction) -> Inbound:
+    """A refund that closes the trade; its time is the close, to the millisecond."""
+    return in_gbk(
+        example_notice(
+            "full_refund",
+            refund.sale,
+            refund.at,
+            charset="gbk",
+            subject="coffee",
+            notify_id=f"closed-{refund.ref}",
+            out_biz_no=refund.ref,
+            refund_fee=str(refund.so_far),
+            gmt_refund="",
+            gmt_close=f"{in_china(refund.at)}.730",
+        )
+    )
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="gbk",
+        payment=gbk_payment,
+        refund=closing_refund,
+        later=(),
+        resign=lambda request, _at: in_gbk(request),
+    ),
+)

@@ -1,9 +1,13 @@
 """What Antom's notices mean: payments, captures, refunds and disputes."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,18 +16,25 @@ from payments.providers import antom
 from payments.providers.base import (
     Clue,
     Ignored,
+    Inbound,
     Kind,
     MalformedPayload,
     Notice,
     Reason,
 )
+from tests.payments.providers.example import Correction, Sale, url_of
 from tests.payments.providers.test_antom import (
     BY_HAND,
+    EXAMPLE,
     KEYS,
     NOW,
+    OTHER_KEY,
     PAYMENT,
+    amount_of,
+    example_dispute,
     key_of,
     notice,
+    payload,
     post,
     read,
     reason_of,
@@ -249,3 +260,62 @@ def test_a_signed_body_that_is_no_notice_is_malformed(body: bytes) -> None:
 )
 def test_a_useless_side_remark_does_not_hold_up_the_money(changes: dict[str, Any]) -> None:
     assert read("payment", **changes)[0].amount.amount == Decimal("128.50")
+
+
+CAPTURED_URL = url_of("antom", "captured")
+CAPTURED_PATH = urlsplit(CAPTURED_URL).path
+
+
+def by_hand(told: dict[str, Any], at: datetime) -> Inbound:
+    return post(json.dumps(told).encode(), at, path=CAPTURED_PATH)
+
+
+def captured(sale: Sale, status: str = "S") -> Inbound:
+    told = payload(
+        "capture",
+        result={"resultCode": "SUCCESS", "resultStatus": status},
+        paymentId=sale.ref,
+        captureId=f"captured-{sale.ref}",
+        captureRequestId=sale.order_ref or sale.ref,
+        captureAmount=amount_of(sale.money.amount, sale.money.currency),
+        captureTime=sale.at.isoformat(timespec="seconds"),
+    )
+    return by_hand(told, sale.at)
+
+
+def authorised(sale: Sale) -> Inbound:
+    return by_hand(payload("card_payment", paymentId=sale.ref), sale.at)
+
+
+def named_refund(refund: Correction) -> Inbound:
+    """A refund that names its payment, and in place of the amount the one that it is made of."""
+    told = json.loads(EXAMPLE.refund(refund).body) if EXAMPLE.refund else {}
+    told |= {"paymentId": refund.sale.ref, "refundFromAmount": told.pop("refundAmount")}
+    return by_hand(told | {"metadata": None, "refundTime": None}, refund.at)
+
+
+def dispute(name: str, changes: dict[str, Any], told: Correction) -> Inbound:
+    return by_hand(json.loads(example_dispute(name, told).body) | changes, told.at)
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="captured",
+        keys=replace(BY_HAND, url=CAPTURED_URL),
+        payment=captured,
+        refund=named_refund,
+        chargeback=partial(
+            dispute,
+            "dispute_judged",
+            {"disputeJudgedResult": "ACCEPT_BY_MERCHANT", "disputeJudgedTime": None},
+        ),
+        reversal=partial(
+            dispute, "dispute_created", {"disputeNotificationType": "DISPUTE_CANCELLED"}
+        ),
+        later=(authorised, partial(captured, status="F")),
+        besides=(partial(dispute, "dispute_created", {"disputeType": "RETRIEVAL_REQUEST"}),),
+        resign=lambda request, at: post(request.body, at, path=CAPTURED_PATH),
+        other_keys=replace(BY_HAND, secrets=(OTHER_KEY,), url=CAPTURED_URL),
+    ),
+)

@@ -1,7 +1,10 @@
 """What ECPay's results mean, and which of them are no payment."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from hashlib import sha256
 
 import pytest
 
@@ -9,11 +12,15 @@ from kit.money import Money
 from payments.providers import ecpay
 from payments.providers.base import (
     Ignored,
+    Inbound,
     Kind,
     Notice,
 )
+from tests.payments.providers.example import Sale
 from tests.payments.providers.test_ecpay import (
+    EXAMPLE,
     KEYS,
+    TAIPEI,
     form,
     key_of,
     post,
@@ -96,3 +103,32 @@ def test_a_simulated_or_failed_result_does_not_stand_in_the_way_of_the_real_one(
     ]
 
     assert len({key_of(post(form("payment", **change))) for change in changes}) == 4
+
+
+def number_of(ref: str) -> str:
+    """An authorisation's number has digits only."""
+    return str(int.from_bytes(sha256(ref.encode()).digest()[:7]))
+
+
+def period(sale: Sale, **changes: str) -> Inbound:
+    """A later payment of a recurring order: its own address, its own names of fields."""
+    told = form(
+        "period",
+        Gwsr=number_of(sale.ref),
+        MerchantTradeNo=sale.order_ref or sale.ref,
+        Amount=str(int(sale.money.amount)),
+        ProcessDate=sale.at.astimezone(TAIPEI).strftime("%Y/%m/%d %H:%M:%S"),
+        CustomField1=sale.member_code,
+    )
+    return post(told | changes)
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="period",
+        payment=period,
+        known_as=number_of,
+        later=(partial(period, RtnCode="0"), partial(period, SimulatePaid="1")),
+    ),
+)

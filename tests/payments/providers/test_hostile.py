@@ -24,11 +24,11 @@ from payments.providers.base import (
     Rejected,
     Verified,
 )
-from tests.payments.providers.example import Correction, Example, Sale, all_examples
+from tests.payments.providers.example import Correction, Example, Sale, all_examples, all_formats
 from tests.payments.providers.mutation import places_in
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-PLAYED = all_examples()
+PLAYED = all_formats()
 EXAMPLES = {code: example for code, example in PLAYED.items() if example.answer is None}
 HINTING = {code: example for code, example in PLAYED.items() if example.answer is not None}
 SIGNED_HEADERS = sorted({name for example in EXAMPLES.values() for name in example.signed_headers})
@@ -74,9 +74,9 @@ def sale_of(example: Example) -> Sale:
 
 def genuine(example: Example) -> Inbound:
     """Its payment, signed once: RSA is slow."""
-    if example.code not in _genuine:
-        _genuine[example.code] = example.payment(sale_of(example))
-    return _genuine[example.code]
+    if example.name not in _genuine:
+        _genuine[example.name] = example.payment(sale_of(example))
+    return _genuine[example.name]
 
 
 def provider_of(example: Example) -> Provider:
@@ -104,7 +104,7 @@ def read_or_none(example: Example, request: Inbound) -> object:
 
 @pytest.mark.parametrize("code", list(all_providers()))
 def test_every_platform_can_be_played(code: str) -> None:
-    assert code in PLAYED, (
+    assert code in all_examples(), (
         f"payments/providers/{code}.py has no example: end the setting-up of "
         f"tests/payments/providers/test_{code}.py with EXAMPLE = Example(...)."
     )

@@ -37,7 +37,7 @@ from payments.providers.base import (
     Trouble,
     Unknown,
 )
-from tests.payments.providers.example import Example, Sale
+from tests.payments.providers.example import Correction, Example, Sale
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "linepay"
 NOON = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -139,6 +139,22 @@ EXAMPLE = Example(
     known_as=number_of,
     currencies=("TWD", "THB"),
 )
+
+
+def refunds_of(refund: Correction) -> Inbound:
+    """Refunds have no message of their own: the next answer carries them, and numbers as text."""
+    answer = answer_of(refund.sale)
+    body = json.loads(answer.body)
+    row = body["info"][0]
+    whole = row["payInfo"][0]["amount"]
+    row["transactionId"] = str(row["transactionId"])
+    row["payInfo"] = [{"amount": whole - 1}, {"method": "DISCOUNT", "amount": 1}]
+    when = refund.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    row["refundList"] = [{"refundAmount": -float(refund.so_far), "refundTransactionDate": when}]
+    return replace(answer, body=json.dumps(body).encode())
+
+
+ALSO = (replace(EXAMPLE, variant="asked-again", refund=refunds_of, later=()),)
 
 
 def test_a_hint_names_the_payment_as_text() -> None:

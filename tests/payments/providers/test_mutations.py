@@ -20,8 +20,8 @@ from payments.providers.base import (
     Rejected,
     Verified,
 )
-from tests.payments.providers.example import all_examples
-from tests.payments.providers.mutation import NOON, Mutant, genuine_posts, mutants
+from tests.payments.providers.example import all_formats
+from tests.payments.providers.mutation import NOON, Mutant, mutants, vouched_for
 
 logger = logging.getLogger(__name__)
 
@@ -71,29 +71,26 @@ def memory() -> int:
 
 
 def test_changed_posts_are_answered_and_none_is_taken_for_genuine() -> None:
-    examples = all_examples()
-    vouched = {
-        code: [example.what_is_vouched_for(post) for post in genuine_posts(example)]
-        for code, example in examples.items()
-    }
+    examples = all_formats()
+    vouched = {name: vouched_for(example) for name, example in examples.items()}
     outcomes: Counter[tuple[str, str]] = Counter()
     mutant, before = None, 0
 
     try:
         for number, mutant in enumerate(mutants(examples, count=MUTATIONS, seed=SEED)):
-            verdict, code = verdict_of(mutant), mutant.example.code
+            verdict, name = verdict_of(mutant), mutant.example.name
             if isinstance(verdict, Verified) and not mutant.is_resigned:
-                assert mutant.example.what_is_vouched_for(mutant.post) in vouched[code]
-            outcomes[code, type(verdict).__name__] += 1
-            outcomes[code, check_reading(mutant)] += 1
+                assert mutant.example.what_is_vouched_for(mutant.post) in vouched[name]
+            outcomes[name, type(verdict).__name__] += 1
+            outcomes[name, check_reading(mutant)] += 1
             before = memory() if number == MUTATIONS // 10 else before
     finally:  # Shown where the test fails, or with --log-cli-level=INFO.
         logger.info("%s", "\n".join(f"{key}: {outcomes[key]}" for key in sorted(outcomes)))
         logger.info("memory grew by %d KiB; last: %.2000s", memory() - before, mutant)
 
     assert sum(outcomes.values()) == 2 * MUTATIONS
-    for code, example in examples.items():
+    for name, example in examples.items():
         # Some were changed where it does not matter or signed anew, and some were forgeries.
-        assert outcomes[code, "Verified" if example.answer is None else "Hint"] > 0
-        assert outcomes[code, "Rejected"] > 0
+        assert outcomes[name, "Verified" if example.answer is None else "Hint"] > 0
+        assert outcomes[name, "Rejected"] > 0
     assert memory() - before < MOST_GROWTH

@@ -70,12 +70,6 @@ def post(told: dict[str, Any]) -> Inbound:
     return signed(encrypted(json.dumps(told, ensure_ascii=False).encode()).hex())
 
 
-def as_text(told: dict[str, Any]) -> Inbound:
-    """The other form that a merchant may ask for: RespondType=String."""
-    flat = {name: value for name, value in told.items() if name != "Result"} | told["Result"]
-    return signed(encrypted(urlencode(flat).encode()).hex())
-
-
 def payload(name: str, **changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
     result = {k: v for k, v in (told["Result"] | changes).items() if v is not None}
@@ -172,14 +166,6 @@ def test_a_payment_is_read_in_whole_dollars_of_taiwan() -> None:
         order_ref="Shop_5001",
         method="card",
     )
-
-
-@pytest.mark.parametrize("pay_time", ["2026-11-21 19:23:46", "2026-11-2119:23:46"])
-def test_text_says_the_same_as_json(pay_time: str) -> None:
-    request = as_text(payload("payment", PayTime=pay_time))
-
-    assert key_of(request) == key_of(post(payload("payment")))
-    assert newebpay.read(request, KEYS) == [read("payment")]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,31 @@ EXAMPLE = Example(
 )
 
 
+def bare_hint(sale: Sale) -> Inbound:
+    """Not signed, and with the number in another place."""
+    body = json.dumps({"paymentRequestId": sale.ref.ljust(8, "0")}).encode()
+    return Inbound("POST", PATH, {}, body)
+
+
+def other_answer(sale: Sale) -> Inbound:
+    answer = answer_of(sale)
+    told = json.loads(answer.body) | {"totalAmount": str(sale.money.amount)}
+    told |= {"transactions": ["9b2d"], "updatedTime": sale.at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return replace(answer, body=json.dumps(told).encode())
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="bare",
+        payment=bare_hint,
+        answer=other_answer,
+        signed_headers=(),
+        later=(),
+    ),
+)
+
+
 def test_a_signed_hint_names_the_payment_request() -> None:
     request = signed(payload("hint"))
 

@@ -1,5 +1,7 @@
 """What PayPal's notices mean, once they are known to be genuine."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import permutations
@@ -12,11 +14,21 @@ from payments.providers import paypal
 from payments.providers.base import (
     Clue,
     Ignored,
+    Inbound,
     Kind,
     MalformedPayload,
     Notice,
 )
-from tests.payments.providers.test_paypal import CAPTURE, KEYS, event, read, up
+from tests.payments.providers.example import Sale
+from tests.payments.providers.test_paypal import (
+    CAPTURE,
+    EXAMPLE,
+    KEYS,
+    event,
+    post,
+    read,
+    up,
+)
 
 
 def test_a_captured_payment_is_read_with_what_it_settles_to() -> None:
@@ -145,3 +157,17 @@ def test_amounts_follow_the_currency(currency: str, value: str, amount: str) -> 
 def test_values_that_cannot_be_true_are_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload):
         paypal.read(event("capture_completed", **changes), KEYS)
+
+
+def settled(sale: Sale) -> Inbound:
+    """A capture with all that PayPal tells of money, and the order's number elsewhere."""
+    told = json.loads(EXAMPLE.payment(sale).body)
+    capture = told["resource"]
+    fee = {"currency_code": sale.money.currency, "value": "3"}
+    capture["seller_receivable_breakdown"] = {"gross_amount": capture["amount"], "paypal_fee": fee}
+    capture["supplementary_data"] = {"related_ids": {"order_id": capture.pop("invoice_id")}}
+    capture["payer"]["email_address"] = f"{sale.ref}@example.com"
+    return post(json.dumps(told).encode(), at=sale.at)
+
+
+ALSO = (replace(EXAMPLE, variant="settled", payment=settled, later=()),)

@@ -90,17 +90,6 @@ def test_the_bytes_are_signed_and_not_what_they_mean() -> None:
     assert reason_of(post(raw, sign(json.dumps(told).encode()))) == Reason.BAD_SIGNATURE
 
 
-def test_sha256_counts_where_the_header_says_so() -> None:
-    body = notice("payment").body
-    header = sign(body, algorithm="sha256")
-
-    assert reason_of(post(body, header, **{"x-qf-signtype": "SHA256"})) is None
-    assert reason_of(post(body, sign(body), **{"x-qf-signtype": "MD5"})) is None
-    assert reason_of(post(body, header)) == Reason.BAD_SIGNATURE
-    assert reason_of(post(body, sign(body), **{"x-qf-signtype": "SHA256"})) == Reason.BAD_SIGNATURE
-    assert reason_of(post(body, header, **{"x-qf-signtype": "CRC32"})) == Reason.WEAK_SIGNATURE
-
-
 def test_while_keys_change_old_and_new_ones_both_hold() -> None:
     body = notice("payment").body
     new = post(body, sign(body, NEXT_KEY))

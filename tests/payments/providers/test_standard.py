@@ -120,6 +120,17 @@ EXAMPLE = Example(
 )
 
 
+def with_basket(sale: Sale) -> Inbound:
+    told = json.loads(example_payment(sale).body)
+    told["data"] |= json.loads(payload("payment"))["data"] | told["data"]
+    told["data"]["customer"]["phone"] = f"+852{sale.at:%H%M}{sum(sale.ref.encode()):04d}"
+    told["data"]["lines"][0]["amount"] = str(sale.money.amount)
+    return resigned(replace(example_payment(sale), body=json.dumps(told).encode()), sale.at)
+
+
+ALSO = (replace(EXAMPLE, variant="basket", payment=with_basket, later=()),)
+
+
 def test_a_signed_post_is_verified_under_its_message_id() -> None:
     assert standard.verify(post(payload("payment")), Keys((SECRET,)), NOON) == Verified("msg_1")
 

@@ -1,15 +1,29 @@
 """Refunds and disputes at Stripe: in every order of arrival they end in the same sum."""
 
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
+from typing import Any
 
 from kit.money import Money
 from payments.providers import stripe
 from payments.providers.base import (
     Ignored,
+    Inbound,
     Kind,
 )
-from tests.payments.providers.test_stripe import INTENT, KEYS, event, read, taken_back
+from tests.payments.providers.example import Correction, Sale, minor
+from tests.payments.providers.test_stripe import (
+    EXAMPLE,
+    INTENT,
+    KEYS,
+    event,
+    example_event,
+    read,
+    taken_back,
+)
 
 
 def test_the_same_refund_is_one_effect_whichever_event_tells_of_it() -> None:
@@ -109,3 +123,73 @@ def test_movements_in_another_currency_count_as_the_whole_dispute() -> None:
     notices = read("charge.dispute.funds_reinstated", balance_transactions=[movement])
 
     assert taken_back(notices) == 0
+
+
+def of_charge(name: str, at: datetime, key: str, sale: Sale, **changes: Any) -> Inbound:
+    """The older Charges API: no payment intent stands behind the charge."""
+    currency = sale.money.currency.lower()
+    own = {"payment_intent": None, "currency": currency, "receipt_email": None}
+    return example_event(name, at, f"{name}-{key}", **own | changes)
+
+
+def charged(sale: Sale) -> Inbound:
+    value = minor(sale.money.amount, 2)
+    return of_charge(
+        "charge.succeeded",
+        sale.at,
+        sale.ref,
+        sale,
+        id=sale.ref,
+        amount=value,
+        amount_captured=value,
+        customer={"id": f"cus_{sale.ref}", "object": "customer"},
+        metadata={"member_id": sale.member_code, "order_id": sale.order_ref},
+    )
+
+
+def total_refunded(refund: Correction) -> Inbound:
+    value = minor(refund.sale.money.amount, 2)
+    return of_charge(
+        "charge.refunded",
+        refund.at,
+        f"{refund.ref}-{refund.so_far}",
+        refund.sale,
+        id=refund.sale.ref,
+        amount=value,
+        amount_captured=value,
+        amount_refunded=minor(refund.so_far, 2),
+        customer=None,
+    )
+
+
+def disputed(name: str, told: Correction) -> Inbound:
+    value, currency = minor(told.amount, 2), told.sale.money.currency.lower()
+    movements = [
+        {"id": f"txn_{sign}-{told.ref}", "amount": sign * value, "currency": currency}
+        for sign in (-1, 1)
+    ]
+    return of_charge(
+        name,
+        told.at,
+        told.ref,
+        told.sale,
+        id=told.ref,
+        amount=value,
+        created=int(told.at.timestamp()),
+        charge={"id": told.sale.ref, "object": "charge"},
+        balance_transactions=movements,
+    )
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="charges",
+        payment=charged,
+        refund=total_refunded,
+        chargeback=partial(disputed, "charge.dispute.funds_withdrawn"),
+        reversal=partial(disputed, "charge.dispute.funds_reinstated"),
+        later=(),
+        besides=(partial(disputed, "refund.created"), partial(disputed, "refund.failed")),
+    ),
+)

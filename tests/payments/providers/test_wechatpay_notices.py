@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,14 +14,25 @@ from payments.providers import wechatpay
 from payments.providers.base import (
     Clue,
     Ignored,
+    Inbound,
+    Keys,
     Kind,
     MalformedPayload,
     Notice,
     Reason,
 )
+from tests.payments.providers.example import Correction, Sale
 from tests.payments.providers.test_wechatpay import (
+    API_KEY,
+    CERTIFICATE,
+    EXAMPLE,
     KEYS,
+    NEXT_API_KEY,
+    OTHER_PUBLIC_KEY,
+    SERIAL,
+    SHANGHAI,
     event,
+    example_amount,
     paid,
     payload,
     post,
@@ -206,3 +218,50 @@ def test_what_is_inside_need_not_be_json(plain: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"id": 1, "id": 1}', b'{"id": NaN}'])
 def test_a_signed_body_that_is_no_event_is_malformed(body: bytes) -> None:
     assert reason_of(post(body)) == Reason.MALFORMED
+
+
+def abroad(sale: Sale) -> Inbound:
+    """The global edition, signed by a platform certificate, with names of its own."""
+    inner = payload(
+        "transaction_global",
+        id=sale.ref,
+        out_trade_no=sale.order_ref or None,
+        attach=sale.member_code or None,
+        success_time=sale.at.astimezone(SHANGHAI).isoformat(timespec="seconds"),
+        amount=example_amount("total", sale.money.amount, sale),
+    )
+    told = event("TRANSACTION.SUCCESS", inner, id=f"EV-{sale.ref}")
+    return post(told, sale.at, serial=SERIAL)
+
+
+def refunded_abroad(refund: Correction) -> Inbound:
+    inner = payload(
+        "refund_global",
+        id=refund.ref,
+        transaction_id=refund.sale.ref,
+        success_time=refund.at.astimezone(SHANGHAI).isoformat(timespec="seconds"),
+        amount=example_amount("refund", refund.amount, refund.sale),
+    )
+    told = event("REFUND.SUCCESS", inner, id=f"EV-{refund.ref}")
+    return post(told, refund.at, serial=SERIAL)
+
+
+def abnormal(refund: Correction) -> Inbound:
+    told = event("REFUND.ABNORMAL", payload("refund", refund_status="ABNORMAL"))
+    return post(told, refund.at, serial=SERIAL)
+
+
+ALSO = (
+    replace(
+        EXAMPLE,
+        variant="global",
+        keys=Keys((CERTIFICATE, API_KEY)),
+        payment=abroad,
+        refund=refunded_abroad,
+        currencies=("HKD", "JPY"),
+        later=(),
+        besides=(abnormal,),
+        resign=lambda request, at: post(request.body, at, serial=SERIAL),
+        other_keys=Keys((f"{SERIAL}\n{OTHER_PUBLIC_KEY}", NEXT_API_KEY)),
+    ),
+)
