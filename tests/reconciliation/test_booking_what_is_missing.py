@@ -143,6 +143,21 @@ def test_a_declined_row_can_be_proposed_again(people: tuple[User, User]) -> None
     assert Transaction.objects.count() == 0
 
 
+def test_a_file_that_was_withdrawn_is_not_booked_though_another_agrees(
+    people: tuple[User, User],
+) -> None:
+    mei, bo = people
+    settlement = take(account("stripe"), KINDS["stripe"].write(sales(21)))
+    propose(missing(settlement), reason="Lost", user=mei, now=NOON)
+    withdraw(settlement, user=mei, now=NOON)
+
+    _number, result = decide(Proposal.objects.all(), is_agreed=True, user=bo, now=NOON)
+
+    assert (result.booked, result.known, result.homeless) == (0, 0, [])
+    assert Transaction.objects.count() == 0
+    assert Proposal.objects.filter(decided_at=None).count() == 0
+
+
 def test_what_came_meanwhile_is_not_booked_again(people: tuple[User, User]) -> None:
     mei, bo = people
     own, rows = account("wechat"), sales(21)[:1]

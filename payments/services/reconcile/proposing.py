@@ -93,9 +93,7 @@ def decide(
             decided_by=user, decided_at=now, is_agreed=is_agreed
         )
         rows = [proposal.row for proposal in open_ones]
-        result = (
-            _book([row for row in rows if row.verdict == _MISSING], now) if is_agreed else None
-        )
+        result = _book(_still_missing(rows), now) if is_agreed else None
     _compare_again(rows, now=now)
     return len(open_ones), result or Result()
 
@@ -110,6 +108,11 @@ def book_by_file(settlement: Settlement, *, now: datetime) -> Result:
         result = _book(found, now)
     _compare_again(found, now=now)
     return result
+
+
+def _still_missing(rows: Iterable[SettlementRow]) -> list[SettlementRow]:
+    """Those that are not booked by now, of files that still count."""
+    return [row for row in rows if row.verdict == _MISSING and not row.settlement.withdrawn_at]
 
 
 def _compare_again(rows: Iterable[SettlementRow], *, now: datetime) -> None:
