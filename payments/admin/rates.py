@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from kit.addresses import CallFailed
+from kit.addresses import CallFailed, in_words
 from kit.admin import FactAdmin, action, display
 from kit.money import known_currencies
 from kit.scope import EVERYBODY
@@ -49,13 +49,19 @@ class RateAdmin(RateImports, FactAdmin):
     list_filter = ["currency"]
     search_fields = ["currency"]
     form = RateForm
-    fields = ["currency", "valid_from", "rate"]
+    readonly_fields = ["shown_rate", "shown_source"]
     export_fields = ["currency", "valid_from", "rate", "source", "entered_at"]
     actions_list = ["fetch_now"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
         rows: QuerySet[Rate] = super().get_queryset(request)
         return rows.annotate(counts_in=Subquery(Programme.objects.values("currency")[:1]))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Entered in three fields; looked at with where it came from."""
+        if obj is None:
+            return ["currency", "valid_from", "rate"]
+        return ["currency", "valid_from", "shown_rate", "shown_source", "entered_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("payments.add_rate"))
@@ -91,7 +97,8 @@ class RateAdmin(RateImports, FactAdmin):
         try:
             fetched = fetch_rates(now=timezone.now())
         except (CallFailed, UnreadableRates) as problem:
-            words = _("No rates were fetched: %(problem)s") % {"problem": problem}
+            why = in_words(problem.trouble) if isinstance(problem, CallFailed) else problem
+            words = _("No rates were fetched: %(problem)s") % {"problem": why}
             self.say(request, words, level=messages.ERROR)
         else:
             assert fetched is not None

@@ -15,6 +15,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from typing import Final
 from xml.parsers import expat
 
+from django.utils.translation import gettext as _
+
 from kit.money import known_currencies
 from payments.models import Rate
 from payments.services.rates import RateTaken, enter_rate
@@ -44,14 +46,15 @@ class Entered:
 def read_reference_rates(content: bytes) -> dict[date, dict[str, Decimal]]:
     """Units of each currency for one euro, by day; raises UnreadableRates."""
     if len(content) > LARGEST:
-        raise UnreadableRates("The file is larger than any file of rates.")
+        raise UnreadableRates(_("The file is larger than any file of rates."))
     reader = _Reader()
     try:
         reader.read(content)
     except (expat.ExpatError, InvalidOperation, ValueError) as problem:
-        raise UnreadableRates(f"This is not a file of reference rates: {problem}") from problem
+        words = _("This is not a file of reference rates: %(problem)s")
+        raise UnreadableRates(words % {"problem": problem}) from problem
     if not any(reader.days.values()):
-        raise UnreadableRates("The file names no rates.")
+        raise UnreadableRates(_("The file names no rates."))
     return reader.days
 
 
@@ -75,7 +78,8 @@ def enter_reference_rates(
     """Enter what is new of `days`; raises UnreadableRates if the programme's currency is not in
     the file. Payments that waited for one of the rates go on."""
     if not any(cross(per_euro, into=into) for per_euro in days.values()):
-        raise UnreadableRates(f"The file has no rate of {into}, the programme's own currency.")
+        words = _("The file has no rate of %(currency)s, the programme's own currency.")
+        raise UnreadableRates(words % {"currency": into})
     standing = set(Rate.objects.filter(valid_from__in=days).values_list("currency", "valid_from"))
     entered = kept = resumed = 0
     for day in sorted(days):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,6 +13,7 @@ from config.cards import lasting
 from kit.correspondence import DEAD
 from members.models import Delivery
 from payments.models import Line, Settlement, SettlementRow, Transaction
+from payments.services.rates import enter_rate
 from payments.services.reconcile.comparing import compare_due
 from tests import build
 from tests.admin.conftest import World
@@ -162,3 +164,31 @@ def test_sending_again_is_offered_where_something_was_given_up(world: World, bos
 
     assert offer not in before
     assert offer in after
+
+
+def test_a_rate_is_shown_with_both_currencies_and_its_source(world: World, boss: Client) -> None:
+    rate, _resumed = enter_rate(
+        currency="THB",
+        valid_from=build.NOON.date(),
+        rate=Decimal("1.0945"),
+        source="ECB",
+        now=build.NOON,
+    )
+
+    shown = page(boss, "payments_rate_change", rate.pk)
+
+    assert "1 THB = 1.0945 HKD" in shown
+    assert "1.0945000000" not in shown
+    assert "ECB" in shown
+
+
+def test_why_rates_cannot_be_fetched_is_said_in_words(
+    world: World, boss: Client, settings: Any
+) -> None:
+    settings.EXCHANGE_RATES_URL = "http://127.0.0.1:9/rates.xml"
+    settings.OUTWARD_PRIVATE_HOSTS = ["127.0.0.1"]
+
+    shown = boss.get(reverse("admin:payments_rate_fetch_now"), follow=True).content.decode()
+
+    assert "No rates were fetched: The server does not take the connection." in shown
+    assert "no_connection" not in shown
