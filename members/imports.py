@@ -169,7 +169,7 @@ class MemberSheet(SheetResource):
 
     def _read_signs(self, row: Row) -> None:
         region = row.get("chosen_region")
-        country = region.phone_country if region else "HK"
+        country = region.phone_country if region else ""
         signs: dict[str, str] = {}
         for name, kind in _SIGNS.items():
             value = row.get(name)

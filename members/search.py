@@ -6,8 +6,9 @@ from django.db.models import Q
 
 from kit.ids import normal_code
 from kit.scope import NOTHING
-from members.identity_kinds import all_kinds
+from members.identity_kinds import PHONE, all_kinds
 from members.models import Identity
+from members.selectors import phone_countries
 from members.services import BadIdentity, hash_of, normalise_identity
 
 
@@ -27,9 +28,11 @@ def _known_by(text: str) -> list[UUID]:
 def _readings(text: str) -> list[tuple[str, str]]:
     """The text as any kind of identity that it could be."""
     readings = []
+    countries = phone_countries() or [""]
     for kind in all_kinds():
-        try:
-            readings.append((kind, normalise_identity(kind, text)))
-        except BadIdentity:
-            continue
+        for country in countries if kind == PHONE else [""]:
+            try:
+                readings.append((kind, normalise_identity(kind, text, country=country)))
+            except BadIdentity:
+                continue
     return readings

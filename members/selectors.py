@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, Q, Subquery, Value
 from django.db.models.lookups import Exact
 
-from members.models import Consent, Member
+from members.models import Consent, Member, Region, Store
 
 
 def newest_consent(
@@ -41,3 +41,17 @@ def last_consent(
         return Q(~Exists(asked))
     newest = asked.order_by("-given_at", "-id").values("is_granted")[:1]
     return Q(Exact(Subquery(newest), Value(is_granted)))
+
+
+def phone_countries() -> list[str]:
+    """Whose numbers our people may write without a country, of all regions."""
+    return sorted({region.phone_country for region in Region.objects.all()})
+
+
+def phone_country_of(store: Store | None) -> str:
+    """Whose phone numbers people write without a country: those of the store's region. Without a
+    store those that all regions share; else blank, for a guess would name somebody else."""
+    if store is not None:
+        return store.region.phone_country
+    countries = phone_countries()
+    return countries[0] if len(countries) == 1 else ""

@@ -83,8 +83,11 @@ def add_identity(member: Member, *, kind: str, value: str, now: datetime) -> Ide
         ) from problem
 
 
-def normalise_identity(kind: str, value: str, *, country: str = "HK") -> str:
-    """One spelling for each phone (E.164) and e-mail address; raises BadIdentity."""
+def normalise_identity(kind: str, value: str, *, country: str = "") -> str:
+    """One spelling for each phone (E.164) and e-mail address; raises BadIdentity.
+
+    country: whose a phone number is that names none (ISO 3166-1 alpha-2, or a part of one)
+    """
     text = value.strip()
     if kind == PHONE:
         return _normal_phone(text, country)
@@ -100,7 +103,7 @@ def normalise_identity(kind: str, value: str, *, country: str = "HK") -> str:
 
 
 def _normal_phone(text: str, country: str) -> str:
-    region = country[:2].upper() if re.match(r"[A-Za-z]{2}(?![A-Za-z])", country) else "HK"
+    region = country[:2].upper() if re.match(r"[A-Za-z]{2}(?![A-Za-z])", country) else None
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as problem:
@@ -120,13 +123,13 @@ def hash_of(kind: str, normal_value: str) -> str:
     return blind_index(kind, normal_value)
 
 
-def clue_of(kind: str, value: str) -> str:
+def clue_of(kind: str, value: str, *, country: str = "") -> str:
     """How a transaction remembers a sign of its payer: `kind:hash`, readable by nobody.
 
     A phone or address that is not one still is a sign, if a useless one: it is kept as it stands.
     """
     try:
-        normal = normalise_identity(kind, value)
+        normal = normalise_identity(kind, value, country=country)
     except BadIdentity:
         normal = value.strip()
     return f"{kind}:{hash_of(kind, normal)}"

@@ -23,6 +23,7 @@ from kit.spreadsheet_import import (
 )
 from members.identity_kinds import EMAIL, PHONE
 from members.models import Identity, Member
+from members.selectors import phone_country_of
 from members.services import BadIdentity, hash_of, normalise_identity
 from payments.models import Account, Transaction
 from payments.services.linking import link_transactions
@@ -119,7 +120,8 @@ class _Members:
         codes = {normal_code(row.get("code")) for row in rows if row.get("code")}
         found = Member.objects.filter(is_any_of("code", codes)).select_related("merged_into")
         self._by_code = {member.code: member for member in found}
-        hashes = {digest for row in rows for _kind, digest in _signs(row).values()}
+        self._usual_country = phone_country_of(None)
+        hashes = {digest for row in rows for _kind, digest in self._signs(row).values()}
         known = Identity.objects.filter(is_any_of("hash", hashes))
         owners = known.select_related("member__merged_into")
         self._by_sign = {(row.kind, row.hash): row.member for row in owners}
@@ -129,7 +131,7 @@ class _Members:
         found: dict[str, Member | None] = {}
         if row.get("code"):
             found["code"] = self._by_code.get(normal_code(row.get("code")))
-        for name, sign in _signs(row).items():
+        for name, sign in self._signs(row).items():
             found[name] = self._by_sign.get(sign)
         for name in ("phone", "email"):
             if row.get(name):
@@ -142,6 +144,23 @@ class _Members:
         if len(people) > 1:
             row.refuse(_("The number, phone and e-mail in this row belong to different members."))
         return next((member for member in found.values() if member is not None), None)
+
+    def _signs(self, row: Row) -> dict[str, tuple[str, str]]:
+        """Phone and e-mail as they are looked up; what is none is left out."""
+        payment: Transaction | None = row.get("transaction")
+        store = payment.store if payment else None
+        country = store.region.phone_country if store else self._usual_country
+        signs = {}
+        for name, kind in (("phone", PHONE), ("email", EMAIL)):
+            value = row.get(name)
+            if not value:
+                continue
+            try:
+                normal = normalise_identity(kind, value, country=country)
+            except BadIdentity:
+                continue
+            signs[name] = (kind, hash_of(kind, normal))
+        return signs
 
 
 def _check_member(row: Row, member: Member | None, sheet: LinkSheet, column: str) -> None:
@@ -162,20 +181,3 @@ def _payments(references: Sequence[Any]) -> dict[str, list[Transaction]]:
     for row in rows.select_related("store__region", "member"):
         found[row.payment_ref].append(row)
     return found
-
-
-def _signs(row: Row) -> dict[str, tuple[str, str]]:
-    """Phone and e-mail as they are looked up; what is none is left out."""
-    payment: Transaction | None = row.get("transaction")
-    country = payment.store.region.phone_country if payment and payment.store else "HK"
-    signs = {}
-    for name, kind in (("phone", PHONE), ("email", EMAIL)):
-        value = row.get(name)
-        if not value:
-            continue
-        try:
-            normal = normalise_identity(kind, value, country=country)
-        except BadIdentity:
-            continue
-        signs[name] = (kind, hash_of(kind, normal))
-    return signs

@@ -14,6 +14,7 @@ from kit.ids import is_valid_code, normal_code
 from kit.money import Money, MoneyError, exponent, known_currencies
 from kit.spreadsheet_import import Row, SheetResource
 from members.models import Programme, Store
+from members.selectors import phone_country_of
 from members.services import BadIdentity, members_by_code, normalise_identity
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
 
@@ -95,6 +96,7 @@ class OrderReader:
         self.sheet = sheet
         self.programme = programme
         self.stores = _own_stores(sheet)
+        self.usual_country = phone_country_of(None)
         typed = {row.get(name) for row in rows for name in ("member_code", "customer")}
         self.member_codes = members_by_code(
             code for code in typed if code and _looks_like_ours(code)
@@ -239,7 +241,7 @@ class OrderReader:
         elif customer:
             kind = _kind_of_sign(customer)
             signs[kind] = signs[kind] or customer
-        country = store.region.phone_country if store else "HK"
+        country = store.region.phone_country if store else self.usual_country
         clues = []
         for kind, value in signs.items():
             if value:

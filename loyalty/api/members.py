@@ -28,6 +28,7 @@ from members.api import (
 )
 from members.identity_kinds import EMAIL, PHONE, kind_label
 from members.models import LANGUAGES, ApiKey, Consent, Member, Region, Store
+from members.selectors import phone_country_of
 from members.services import (
     BadIdentity,
     IdentityTaken,
@@ -228,8 +229,7 @@ class LookUpView(ApiView):
             member = member_or_404(asked["code"])
         else:
             store = store_for(request, "")
-            country = store.region.phone_country if store else "HK"
-            ((kind, value),) = _signs(asked, country=country)
+            ((kind, value),) = _signs(asked, country=phone_country_of(store))
             found = find_member(kind=kind, value=value)
             if found is None:
                 raise NotFound(_("Nobody is known by this."), "member_unknown")

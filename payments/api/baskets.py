@@ -16,6 +16,7 @@ from kit.money import Money, MoneyError
 from members.api import IdentityIn
 from members.identity_kinds import EMAIL, PHONE
 from members.models import Store
+from members.selectors import phone_country_of
 from members.services import BadIdentity, find_by_code, normalise_identity
 from payments.providers.base import Clue, NoticeLine
 
@@ -23,7 +24,6 @@ MOST_LINES: Final = 500
 LARGEST_QUANTITY: Final = Decimal(10) ** 9
 # A till's clock may run ahead by so much; beyond it the date is wrong, and points would follow it.
 CLOCK_SKEW: Final = timedelta(minutes=10)
-DEFAULT_COUNTRY: Final = "HK"
 
 
 class LineIn(StrictSerializer):
@@ -71,7 +71,7 @@ def payer_in(given: Mapping[str, Any], store: Store | None) -> Payer:
             _("No member has this number. Leave it out to book without a member."),
             code="member_unknown",
         )
-    country = store.region.phone_country if store else DEFAULT_COUNTRY
+    country = phone_country_of(store)
     other = given.get("identity") or {"kind": "", "value": ""}
     signs = [(kind, given.get(kind, ""), kind) for kind in (PHONE, EMAIL)]
     signs.append((other["kind"], other["value"], "identity"))

@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import QuerySet
 
+from members.selectors import phone_country_of
 from payments.models import Account, Relay
 from payments.providers import all_providers
 from payments.providers.base import Keys, Provider
@@ -24,12 +25,15 @@ _by_id: dict[int, tuple[float, "KnownAccount"]] = {}
 
 @dataclass(frozen=True, slots=True)
 class KnownAccount:
+    """`phone_country`: whose numbers its payers write without a country."""
+
     id: int
     provider: Provider
     keys: Keys
     store_id: int | None = None
     order_wait: timedelta = timedelta(0)
     relay_id: int | None = None
+    phone_country: str = ""
 
 
 def keys_of(account: Account) -> Keys:
@@ -96,7 +100,7 @@ def _look_up(provider_code: str, token: str) -> KnownAccount | None:
 
 
 def _accounts() -> QuerySet[Account]:
-    return Account.objects.select_related("relay")
+    return Account.objects.select_related("relay", "store__region")
 
 
 def _known(account: Account) -> KnownAccount:
@@ -108,4 +112,5 @@ def _known(account: Account) -> KnownAccount:
         store_id=account.store_id,
         order_wait=timedelta(seconds=account.order_wait_seconds),
         relay_id=relay.pk if relay is not None and relay.is_enabled else None,
+        phone_country=phone_country_of(account.store),
     )

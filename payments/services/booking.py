@@ -16,6 +16,7 @@ from django.db.models import Q
 from kit.bulk import fetch_all, is_any_of
 from kit.work import hold_keys
 from members.models import Store
+from members.selectors import phone_country_of
 from members.services import clue_of, members_by_code
 from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
@@ -55,6 +56,7 @@ class Entry:
     may_message: bool = True
     is_by_hand: bool = False  # Entered by somebody, and not told by a platform or a file.
     is_outside: bool = False
+    phone_country: str = ""  # Whose a phone number without a country is.
     order_wait: timedelta = timedelta(0)  # How long a payment waits for the lines of its order.
 
     @property
@@ -148,36 +150,47 @@ def _sort_out(
 
 
 def _build(entries: Sequence[Entry]) -> list[Transaction]:
-    codes = {entry.notice.store_code for entry in entries} - {""}
-    stores = dict(Store.objects.filter(code__in=codes).values_list("code", "pk")) if codes else {}
+    stores = _named_stores(entries)
     methods = learn_methods(entry.notice.method for entry in entries)
-    return [
-        Transaction.new(
-            account_id=entry.account_id,
-            callback_id=entry.callback_id,
-            source=entry.source,
-            kind=entry.notice.kind,
-            payment_ref=entry.notice.payment_ref,
-            effect_ref=entry.notice.effect_ref,
-            amount=entry.notice.amount.amount,
-            currency=entry.notice.amount.currency,
-            is_total=entry.notice.is_total,
-            occurred_at=entry.notice.occurred_at,
-            received_at=entry.received_at,
-            order_ref=entry.notice.order_ref[:100],
-            method=methods.get(entry.notice.method, ""),
-            store_id=stores.get(entry.notice.store_code, entry.store_id),
-            payer_country=entry.notice.payer_country[:2],
-            settled_amount=entry.notice.settled.amount if entry.notice.settled else None,
-            settled_currency=entry.notice.settled.currency if entry.notice.settled else None,
-            fee=entry.notice.fee.amount if entry.notice.fee else None,
-            clues=[clue_of(clue.kind, clue.value) for clue in entry.notice.clues],
-            may_message=entry.may_message,
-            is_outside=entry.is_outside,
-            due_at=entry.received_at,
-        )
-        for entry in entries
-    ]
+    return [_transaction(entry, stores.get(entry.notice.store_code), methods) for entry in entries]
+
+
+def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) -> Transaction:
+    """`store`: the one that the notice names, if any; `methods`: codes by the platform's words."""
+    notice, settled = entry.notice, entry.notice.settled
+    country = phone_country_of(store) if store else entry.phone_country
+    return Transaction.new(
+        account_id=entry.account_id,
+        callback_id=entry.callback_id,
+        source=entry.source,
+        kind=notice.kind,
+        payment_ref=notice.payment_ref,
+        effect_ref=notice.effect_ref,
+        amount=notice.amount.amount,
+        currency=notice.amount.currency,
+        is_total=notice.is_total,
+        occurred_at=notice.occurred_at,
+        received_at=entry.received_at,
+        order_ref=notice.order_ref[:100],
+        method=methods.get(notice.method, ""),
+        store_id=store.pk if store else entry.store_id,
+        payer_country=notice.payer_country[:2],
+        settled_amount=settled.amount if settled else None,
+        settled_currency=settled.currency if settled else None,
+        fee=notice.fee.amount if notice.fee else None,
+        clues=[clue_of(clue.kind, clue.value, country=country) for clue in notice.clues],
+        may_message=entry.may_message,
+        is_outside=entry.is_outside,
+        due_at=entry.received_at,
+    )
+
+
+def _named_stores(entries: Iterable[Entry]) -> dict[str, Store]:
+    codes = {entry.notice.store_code for entry in entries} - {""}
+    if not codes:
+        return {}
+    rows = Store.objects.filter(code__in=codes).select_related("region")
+    return {store.code: store for store in rows}
 
 
 def _stated(

@@ -122,6 +122,7 @@ def _entry(post: _Post, notice: Notice, account: KnownAccount) -> Entry:
         callback_id=post.id,
         store_id=account.store_id,
         order_wait=account.order_wait,
+        phone_country=account.phone_country,
     )
 
 
@@ -151,15 +152,16 @@ def _name_payers(known: Sequence[Entry]) -> None:
     )
     for row in waiting.order_by("pk"):
         entry = telling.get((row.account_id, row.payment_ref))
-        member = _named_by(entry.notice) if entry else None
+        member = _named_by(entry) if entry else None
         if entry and member:
             link_transactions([row], member, now=entry.received_at)
 
 
-def _named_by(notice: Notice) -> Member | None:
+def _named_by(entry: Entry) -> Member | None:
+    notice, country = entry.notice, entry.phone_country
     named = set(members_by_code([notice.member_code]).values())
     if not named:
-        clues = [clue_of(clue.kind, clue.value) for clue in notice.clues]
+        clues = [clue_of(clue.kind, clue.value, country=country) for clue in notice.clues]
         named = set(members_by_clue(clues).values())
     return Member.objects.get(pk=named.pop()) if len(named) == 1 else None
 

@@ -14,6 +14,7 @@ from loyalty.services.points import adjust_points
 from loyalty.services.settle import settle_members
 from members.models import Event
 from payments.models import Callback, Conflict, Transaction
+from payments.services.accounts import forget_accounts
 from payments.services.linking import link_transactions
 from payments.services.rates import enter_rate
 from payments.services.translate import translate_callbacks
@@ -168,3 +169,32 @@ def test_a_foreign_currency_waits_for_its_rate_and_resumes_once() -> None:
     )
     assert build.balance_of(mei) == 99
     assert Event.objects.filter(kind="paid").count() == 1
+
+
+def test_a_phone_number_without_a_country_is_one_of_the_store_s_country() -> None:
+    """9123 4567 is somebody in Hong Kong, and somebody else in Singapore."""
+    singapore = build.region("SG", zone="Asia/Singapore")
+    hong_kong = build.member(phone="+852 9123 4567")
+    siti = build.member(region=singapore, phone="+65 9123 4567")
+    till = build.account(store=build.store("ORCHARD", region=singapore))
+
+    build.send(build.payment("88.00", customer={"phone": "9123 4567"}), to=till)
+    drain()
+
+    assert Transaction.objects.get().member == siti != hong_kong
+
+
+def test_without_a_store_a_local_number_is_nobody_s_while_regions_differ() -> None:
+    hong_kong = build.member(phone="+852 9123 4567")
+    account = build.account()
+
+    build.send(build.payment("88.00", customer={"phone": "9123 4567"}), to=account)
+    drain()
+    build.region("SG", zone="Asia/Singapore")
+    forget_accounts()
+    build.send(build.payment("99.00", customer={"phone": "9123 4567"}), to=account)
+    build.send(build.payment("77.00", customer={"phone": "+85291234567"}), to=account)
+    drain()
+
+    found = Transaction.objects.order_by("received_at")
+    assert [row.member for row in found] == [hong_kong, None, hong_kong]
