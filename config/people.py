@@ -34,6 +34,8 @@ from payments.services.matching import answer_disagreements
 __all__ = ["CannotMerge", "Side", "merge", "preview_merge", "preview_unmerge", "unmerge"]
 
 _TRIAL: Final = "preview"  # It is rolled back with the rest.
+# Of phones and addresses the survivor has both anyway; a language and a region everybody has.
+_OF_PROFILE: Final = ("name", "born_on", "home_store")
 
 
 def merge(merged: Member, survivor: Member, *, reason: str, actor: Any, now: datetime) -> Merge:
@@ -77,10 +79,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The two as they are, and as they would be; who is gone then is missing from `after`."""
+    """The two as they are, and as they would be; who is gone then is missing from `after`.
+
+    lacking: the names of what only the merged member said of themselves. It is not carried over,
+    so that parting them brings back both as they were; staff may enter it.
+    """
 
     before: Sequence[Side]
     after: Sequence[Side]
+    lacking: Sequence[str] = ()
 
 
 def preview_merge(merged: Member, survivor: Member, *, now: datetime) -> Preview:
@@ -90,7 +97,7 @@ def preview_merge(merged: Member, survivor: Member, *, now: datetime) -> Preview
         merge(merged, survivor, reason=_TRIAL, actor=None, now=now)
         after = [side_of(survivor, now=now)]
         transaction.set_rollback(True)
-    return Preview(before, after)
+    return Preview(before, after, lacking=_lacking(survivor, merged))
 
 
 def preview_unmerge(member: Member, *, now: datetime) -> Preview:
@@ -119,6 +126,15 @@ def side_of(member: Member, *, now: datetime) -> Side:
         signs=_signs(Identity.objects.filter(member__in=rows).values_list("kind", flat=True)),
         absorbed=list(absorbed.values_list("code", flat=True)),
     )
+
+
+def _lacking(survivor: Member, merged: Member) -> list[str]:
+    meta: Any = Member._meta
+    return [
+        str(meta.get_field(name).verbose_name)
+        for name in _OF_PROFILE
+        if getattr(merged, name) and not getattr(survivor, name)
+    ]
 
 
 def _signs(kinds: Iterable[str]) -> list[tuple[str, int]]:

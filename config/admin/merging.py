@@ -159,6 +159,7 @@ class MergePages:
             "media": self.media + form.media,
             "is_parting": len(preview.after) > 1,
             "table": _table(preview, is_open=is_open),
+            "suggestion": _suggestion(preview),
         }
         return TemplateResponse(request, "admin/members/merge.html", context)
 
@@ -172,6 +173,16 @@ class MergePages:
     ) -> HttpResponse:
         self.say(request, str(refusal), level=messages.ERROR)  # type: ignore[attr-defined]
         return redirect("admin:members_member_change", member.pk)
+
+
+def _suggestion(preview: Preview) -> str:
+    if not preview.lacking:
+        return ""
+    merged, survivor = (side.member.code for side in preview.before)
+    return _(
+        "%(survivor)s lacks what %(merged)s has: %(fields)s. A merge copies none of it; enter it"
+        " afterwards if it is right."
+    ) % {"survivor": survivor, "merged": merged, "fields": _(", ").join(preview.lacking)}
 
 
 def _merged_in_words(merged: Member, survivor: Member) -> str:

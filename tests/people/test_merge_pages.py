@@ -1,7 +1,7 @@
 """The pages on which staff merge two members and undo it."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -62,6 +62,25 @@ def test_the_preview_shows_what_comes_and_changes_nothing(boss: Client) -> None:
     assert tiers == ("Tier", "Basic", "Basic", "Silver")
     assert not Merge.objects.exists()
     assert (stand_of(mei).balance, stand_of(double).balance) == (100, 250)
+
+
+def test_the_preview_says_what_the_survivor_lacks_and_the_merge_copies_none_of_it(
+    boss: Client,
+) -> None:
+    mei, double = two()
+    Member.objects.filter(pk=double.pk).update(born_on=date(1990, 5, 4))
+    Member.objects.filter(pk=mei.pk).update(home_store=None)
+    asked = {"member": str(double.pk), "stays": "this"}
+
+    page = text(boss.get(url("merge_with", mei), asked))
+    turned = text(boss.get(url("merge_with", mei), asked | {"stays": "other"}))
+    boss.post(url("merge_with", mei), asked | {"reason": "The same phone"})
+
+    lacks = "{} lacks what {} has: {}. A merge copies none of it"
+    assert lacks.format(mei.code, double.code, "date of birth, home store") in page
+    assert lacks.format(double.code, mei.code, "name") in turned
+    kept = Member.objects.get(pk=mei.pk)
+    assert (kept.name, kept.home_store, kept.born_on) == ("Mei Chan", None, None)
 
 
 def test_merging_and_undoing_it_by_the_pages(boss: Client) -> None:
