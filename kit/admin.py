@@ -32,6 +32,7 @@ from unfold.enums import ActionVariant
 
 from kit.scope import Scoping, scope_of
 from kit.spreadsheets import SafeCSV, SafeXLSX
+from kit.visitors import by_own_links
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as UnfoldAdmin
@@ -63,9 +64,14 @@ def display(**options: Any) -> Callable[[Method], Method]:
 
 
 def action(**options: Any) -> Callable[[Method], Method]:
-    """An action of a list, a row or a page: Unfold's decorator with types."""
+    """An action of a list, row or page: Unfold's decorator with types. Those of a page are links,
+    which no CSRF token guards: they run for links of our own pages only."""
     options.setdefault("variant", ActionVariant.DEFAULT)
-    return cast("Callable[[Method], Method]", unfold_action(**options))
+
+    def decorate(method: Method) -> Method:
+        return cast("Method", unfold_action(**options)(by_own_links(method)))
+
+    return decorate
 
 
 def may_see_personal_data(request: HttpRequest) -> bool:

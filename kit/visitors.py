@@ -1,6 +1,11 @@
 """Who is at the other end of a request."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 
@@ -11,3 +16,17 @@ def client_address(request: HttpRequest) -> str:
     if not settings.IS_PRODUCTION:
         return peer
     return request.META.get("HTTP_X_FORWARDED_FOR", peer).rpartition(",")[2].strip() or peer
+
+
+def by_own_links(act: Callable[..., Any]) -> Callable[..., Any]:
+    """An action of the admin that refuses to be the aim of somebody else's link: browsers say of a
+    request whether a page of another site made them send it."""
+
+    @wraps(act)
+    def guarded(desk: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        is_lured = request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
+        if request.method != "POST" and is_lured:
+            raise PermissionDenied
+        return act(desk, request, *args, **kwargs)
+
+    return guarded

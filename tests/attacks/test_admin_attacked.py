@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
 from members.models import ApiKey, Programme, Region
-from payments.models import Account
+from payments.models import Account, Callback
 from tests.admin.conftest import World, _at_noon, _fresh_cache, as_boss, as_manager, world
+from tests.build import NOON
 
 __all__ = ["_at_noon", "_fresh_cache", "as_boss", "as_manager", "world"]  # Fixtures.
 
@@ -107,3 +109,38 @@ def test_a_coupon_in_an_unknown_currency_is_refused(as_boss: Client) -> None:
 
     assert answer.status_code == 200
     assert answer.context["adminform"].form.errors["currency"]
+
+
+@pytest.mark.parametrize("place", ["cross-site", "same-site"])
+def test_no_link_on_another_site_makes_staff_act(
+    world: World, as_boss: Client, place: str
+) -> None:
+    """A cookie goes along where somebody follows a link, and a link asks for no token."""
+    callback = Callback.objects.exclude(due_at=NOON).first()
+    assert callback is not None
+    url = reverse("admin:payments_callback_replay_one", args=[callback.pk])
+    before = Callback.objects.values().get(pk=callback.pk)
+
+    lured = as_boss.get(url, headers={"Sec-Fetch-Site": place})
+    after = Callback.objects.values().get(pk=callback.pk)
+    clicked = as_boss.get(url, headers={"Sec-Fetch-Site": "same-origin"})
+
+    assert (lured.status_code, after) == (403, before)
+    assert clicked.status_code == 302
+    assert Callback.objects.get(pk=callback.pk).due_at == NOON
+
+
+def test_no_action_of_any_page_runs_for_a_link_on_another_site(
+    world: World, as_boss: Client
+) -> None:
+    """What asks first, by a dialog, is posted."""
+    answers = {}
+    for model, desk in admin.site._registry.items():
+        row = model._default_manager.first()
+        for act in desk._get_base_actions_detail() if row else ():  # type: ignore[attr-defined]
+            url = reverse(f"admin:{act.action_name}", args=[row.pk])  # type: ignore[union-attr]
+            page = as_boss.get(url, headers={"Sec-Fetch-Site": "cross-site"})
+            answers[act.action_name] = page.status_code
+
+    assert {name: status for name, status in answers.items() if status not in (200, 403)} == {}
+    assert len(answers) > 15
