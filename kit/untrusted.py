@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, DecimalException
 from typing import Any, Final, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -21,6 +21,8 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 # PostgreSQL stores neither NUL nor lone surrogates; other control characters garble a screen.
 _UNSTORABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
+_CLOCK_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 _INSTANT: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -141,11 +143,23 @@ class Fields:
         except Unreadable:
             return ""
 
+    def country(self, name: str) -> str:
+        """A country of two letters, blank if there is none (ISO 3166-1 alpha-2)."""
+        code = self.hint(name).upper()
+        return code if _COUNTRY.fullmatch(code) else ""
+
     def whole_number(self, name: str) -> int:
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, int):
             raise Unreadable(f"{self.path}{name} is not a whole number.")
         return value
+
+    def number(self, name: str) -> Decimal:
+        """A number of JSON, whole or with decimals."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise Unreadable(f"{self.path}{name} is not a number.")
+        return Decimal(value)
 
     def decimal(self, name: str) -> Decimal:
         return plain_decimal(self.text(name), self.path + name)
@@ -165,6 +179,17 @@ class Fields:
             raise Unreadable(f"{self.path}{name} is not ISO 8601 with seconds and an offset.")
         try:
             instant = datetime.fromisoformat(text)
+        except ValueError as problem:
+            raise Unreadable(f"{self.path}{name} is not a time of the calendar.") from problem
+        return plausible(instant, self.path + name)
+
+    def local_instant(self, name: str, zone: tzinfo) -> datetime:
+        """`2026-11-21 19:23:46`, as the clocks of a zone show it, as UTC."""
+        text = self.text(name)
+        if not _CLOCK_TIME.fullmatch(text):
+            raise Unreadable(f"{self.path}{name} is not a time such as 2026-11-21 19:23:46.")
+        try:
+            instant = datetime.fromisoformat(text).replace(tzinfo=zone)
         except ValueError as problem:
             raise Unreadable(f"{self.path}{name} is not a time of the calendar.") from problem
         return plausible(instant, self.path + name)

@@ -27,7 +27,7 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import UnusableSecret, is_same
 from kit.untrusted import (
     LONGEST_CLUE,
@@ -39,20 +39,21 @@ from kit.untrusted import (
     positive,
 )
 from payments.providers.base import (
-    Clue,
     Ignored,
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    clues_in,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 # Adyen's minor units where they differ from ISO 4217.
@@ -61,7 +62,6 @@ _PLACES: Final = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
 _MOST_ITEMS: Final = 100
 _HEX_KEY: Final = re.compile(r"([0-9A-Fa-f]{2}){32,64}", re.ASCII)
 _WITHOUT_COLON: Final = re.compile(r"[^:]*")
-_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 _SHORTEST_PASSWORD: Final = 12
 
 # What an event says, as effects: each its kind, and what tells it apart under one reference.
@@ -91,44 +91,33 @@ _IF_CAPTURED_LATER: Final = {
     "TECHNICAL_CANCEL": "cancelled_before_capture",
 }
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200, b"[accepted]"),
-    Outcome.DUPLICATE: Reply(200, b"[accepted]"),
-    Outcome.REFUSED: Reply(400),
-}
 
-
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     """Whether a key of the account signed every item; no time is part of this protocol."""
-    try:
-        post = Fields(json_object(request.body))
-        items = _items(post)
-        problem = _signature_problem(request, items, keys) or _basic_problem(request, keys)
-        if problem is not None:
-            return problem
-        if items and not _is_ours(post, items, keys):
-            return Rejected(Reason.OTHER_MERCHANT, "live or merchantAccountCode")
-        return Verified(delivery_key=_delivery_key(items, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    post = Fields(json_object(request.body))
+    items = _items(post)
+    problem = _signature_problem(request, items, keys) or _basic_problem(request, keys)
+    if problem is not None:
+        return problem
+    if items and not _is_ours(post, items, keys):
+        return Rejected(Reason.OTHER_MERCHANT, "live or merchantAccountCode")
+    return Verified(delivery_key=_delivery_key(items, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     """The effects of every item, in their order; raises MalformedPayload."""
-    try:
-        items = _items(Fields(json_object(request.body)))
-        is_vouched = _has_basic_auth(request, keys)
-        told = [_effects(item, keys, is_vouched=is_vouched) for item in items]
-        notices = [notice for effects in told if isinstance(effects, list) for notice in effects]
-        reasons = [effects for effects in told if isinstance(effects, Ignored)]
-        return notices or next(iter(reasons), Ignored("unused_event"))
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    items = _items(Fields(json_object(request.body)))
+    is_vouched = _has_basic_auth(request, keys)
+    told = [_effects(item, keys, is_vouched=is_vouched) for item in items]
+    notices = [notice for effects in told if isinstance(effects, list) for notice in effects]
+    reasons = [effects for effects in told if isinstance(effects, Ignored)]
+    return notices or next(iter(reasons), Ignored("unused_event"))
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """Any 2xx will do; older set-ups of Adyen also read the body."""
-    return _REPLIES[outcome]
+# Any 2xx will do; older set-ups of Adyen also read the body.
+acknowledge: Final = answering(Reply(200, b"[accepted]"), Reply(400))
 
 
 def check_secret(secret: str) -> None:
@@ -296,7 +285,6 @@ def _notice(item: Fields, kind: Kind, part: str) -> Notice:
     amount = item.inner("amount")
     currency = amount.text("currency").upper()
     money = Money.from_minor(amount.whole_number("value"), currency, places=_PLACES.get(currency))
-    country = item.inner("additionalData").hint("issuerCountry").upper()
     return Notice(
         kind=kind,
         payment_ref=own if is_payment_itself else item.text("originalReference"),
@@ -305,7 +293,7 @@ def _notice(item: Fields, kind: Kind, part: str) -> Notice:
         occurred_at=item.instant("eventDate"),
         order_ref=item.hint("merchantReference") if kind is Kind.PAYMENT else "",
         method=item.hint("paymentMethod", longest=40),
-        payer_country=country if _COUNTRY.fullmatch(country) else "",
+        payer_country=item.inner("additionalData").country("issuerCountry"),
     )
 
 
@@ -318,7 +306,7 @@ def _with_payer(notice: Notice, item: Fields) -> Notice:
         "email": extra.hint("shopperEmail", longest=LONGEST_CLUE),
         "adyen_card": extra.hint("alias"),
     }
-    clues = tuple(Clue(kind, value) for kind, value in found.items() if value)
+    clues = clues_in(found)
     return replace(
         notice,
         member_code=extra.hint("metadata.member_id", longest=40),

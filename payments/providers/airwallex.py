@@ -11,20 +11,18 @@ notice balances by itself and every order of arrival ends in the same sum.
 
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
-from kit.signatures import FRESH_SECONDS, UnusableSecret, is_same
+from kit.money import Money
+from kit.signatures import UnusableSecret, is_same
 from kit.untrusted import (
     LONGEST_CLUE,
     LONGEST_TEXT,
     Fields,
-    Unreadable,
     clean_text,
     json_object,
     positive,
@@ -35,33 +33,30 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    age_problem,
+    answering,
+    clues_in,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,14}", re.ASCII)
 _BARE_OFFSET: Final = re.compile(r"([+-][0-9]{2})([0-9]{2})", re.ASCII)
-_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{16,200}", re.ASCII)
-
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(400),
-}
 
 # Stages of a dispute at which the money is gone already while it is open.
 _MONEY_IS_GONE: Final = ("CHARGEBACK", "PRE_ARBITRATION", "ARBITRATION")
 _SECOND_ROUND: Final = ("PRE_ARBITRATION", "ARBITRATION")
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether a secret of the account signed stamp and bytes within 300 s, before or after."""
     stamp = request.headers.get("x-timestamp", "")
@@ -77,39 +72,31 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     if not any(is_same(hmac.digest(key, content, "sha256").hex(), given) for key in usable):
         return Rejected(Reason.BAD_SIGNATURE)
     age = int(now.timestamp()) - int(stamp) // 1000
-    if abs(age) > FRESH_SECONDS:
-        return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{age} s")
-    return _verified(request, keys)
+    return age_problem(age) or _verified(request, keys)
 
 
 def _verified(request: Inbound, keys: Keys) -> Verified | Rejected:
-    try:
-        event = Fields(json_object(request.body))
-        wanted = keys.settings.get("account_id", "").strip()
-        named = event.hint("account_id") or event.hint("accountId")
-        if wanted and named != wanted:
-            return Rejected(Reason.OTHER_MERCHANT, "account_id")
-        return Verified(delivery_key=event.text("id"))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    event = Fields(json_object(request.body))
+    wanted = keys.settings.get("account_id", "").strip()
+    named = event.hint("account_id") or event.hint("accountId")
+    if wanted and named != wanted:
+        return Rejected(Reason.OTHER_MERCHANT, "account_id")
+    return Verified(delivery_key=event.text("id"))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The effects of one event; raises MalformedPayload."""
-    try:
-        event = Fields(json_object(request.body))
-        family, _point, change = event.text("name").partition(".")
-        reader = _READERS.get(family)
-        if reader is None:
-            return Ignored("unused_event")
-        return reader(event.inner("data").inner("object"), change)
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    event = Fields(json_object(request.body))
+    family, _point, change = event.text("name").partition(".")
+    reader = _READERS.get(family)
+    if reader is None:
+        return Ignored("unused_event")
+    return reader(event.inner("data").inner("object"), change)
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """200 and no other 2xx."""
-    return _REPLIES[outcome]
+# 200 and no other 2xx.
+acknowledge: Final = answering(Reply(200), Reply(400))
 
 
 def check_secret(secret: str) -> None:
@@ -126,7 +113,6 @@ def _payment_intent(intent: Fields, change: str) -> list[Notice] | Ignored:
     ref = intent.text("id")
     captured = intent.values.get("captured_amount") or 0
     attempt = intent.inner("latest_payment_attempt").inner("payment_method")
-    country = attempt.inner("card").hint("issuer_country_code").upper()
     return [
         Notice(
             kind=Kind.PAYMENT,
@@ -138,8 +124,8 @@ def _payment_intent(intent: Fields, change: str) -> list[Notice] | Ignored:
             member_code=_tag(intent, "member_id", longest=40),
             store_code=_tag(intent, "store", longest=20),
             method=attempt.hint("type", longest=40),
-            clues=tuple(_clues(intent, attempt)),
-            payer_country=country if _COUNTRY.fullmatch(country) else "",
+            clues=_clues(intent, attempt),
+            payer_country=attempt.inner("card").country("issuer_country_code"),
         )
     ]
 
@@ -187,10 +173,9 @@ def _taken(told: Fields, kind: Kind, *, part: str = "") -> Notice:
 
 def _amount(fields: Fields, name: str) -> Money:
     """A JSON number in major units."""
-    value = fields.values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise Unreadable(f"{fields.path}{name} is not a number.")
-    return positive(Money.parse(value, fields.text("currency")), f"{fields.path}{name}")
+    return positive(
+        Money.parse(fields.number(name), fields.text("currency")), f"{fields.path}{name}"
+    )
 
 
 def _instant(fields: Fields, *names: str) -> datetime:
@@ -202,14 +187,14 @@ def _instant(fields: Fields, *names: str) -> datetime:
     return Fields({name: text}, fields.path).instant(name)
 
 
-def _clues(intent: Fields, attempt: Fields) -> Iterator[Clue]:
+def _clues(intent: Fields, attempt: Fields) -> tuple[Clue, ...]:
     customer = intent.inner("customer")
     found = {
         "airwallex_customer": intent.hint("customer_id") or customer.hint("id"),
         "email": customer.hint("email", longest=LONGEST_CLUE),
         "airwallex_card": attempt.inner("card").hint("fingerprint"),
     }
-    return (Clue(kind, value) for kind, value in found.items() if value)
+    return clues_in(found)
 
 
 def _tag(intent: Fields, name: str, *, longest: int = LONGEST_TEXT) -> str:

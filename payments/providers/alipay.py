@@ -7,8 +7,6 @@ bytes here; re-encoding decoded text could not give a damaged byte back.
 Refund notices carry the total refunded so far (`refund_fee`), never this refund alone.
 """
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
@@ -16,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import UnusableSecret, decoded_base64, is_rsa_sha256, rsa_public_key
-from kit.untrusted import Fields, Unreadable, form_fields, plausible, positive
+from kit.untrusted import Fields, Unreadable, form_fields, positive
 from payments.passback import read_passback
 from payments.providers.base import (
     Clue,
@@ -26,19 +24,20 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    content_key,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
-_CLOCK_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 
 # GB 18030 contains the other two, and notices marked gb2312 do hold characters of GBK.
 _CODECS: Final = {
@@ -72,12 +71,6 @@ _FIELDS_WE_READ: Final = (
     b"trans_currency",
 )
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200, b"success"),
-    Outcome.DUPLICATE: Reply(200, b"success"),
-    Outcome.REFUSED: Reply(400, b"fail"),
-}
-
 _MOVES_NO_MONEY: Final = {
     "": "no_trade_status",  # Other messages, and the browser's return address, are signed too.
     "WAIT_BUYER_PAY": "not_paid_yet",
@@ -86,42 +79,37 @@ _MOVES_NO_MONEY: Final = {
 }
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether an Alipay key signed it for this merchant. `now` has no part in this protocol."""
-    try:
-        form = form_fields(request.body)
-        fields = Fields(_decoded(form))
-        problem = _signature_problem(form, fields, keys)
-        if problem is not None:
-            return Rejected(problem)
-        if _is_ambiguous(form):
-            return Rejected(Reason.MALFORMED, "A value contains the name of another field.")
-        for name in ("app_id", "seller_id"):
-            wanted = keys.settings.get(name, "").strip()
-            if wanted and fields.values.get(name) != wanted:
-                return Rejected(Reason.OTHER_MERCHANT, name)
-        return Verified(delivery_key=_delivery_key(fields, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    form = form_fields(request.body)
+    fields = Fields(_decoded(form))
+    problem = _signature_problem(form, fields, keys)
+    if problem is not None:
+        return Rejected(problem)
+    if _is_ambiguous(form):
+        return Rejected(Reason.MALFORMED, "A value contains the name of another field.")
+    for name in ("app_id", "seller_id"):
+        wanted = keys.settings.get(name, "").strip()
+        if wanted and fields.values.get(name) != wanted:
+            return Rejected(Reason.OTHER_MERCHANT, name)
+    return Verified(delivery_key=_delivery_key(fields, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment, or the refunds so far, that a notice tells of; raises MalformedPayload."""
-    try:
-        fields = Fields(_decoded(form_fields(request.body)))
-        status = fields.text_or_blank("trade_status")
-        if status in ("TRADE_SUCCESS", "TRADE_CLOSED") and _tells_of_refund(fields):
-            return [_refund(fields)]
-        if status == "TRADE_SUCCESS":
-            return [_payment(fields)]
-        return Ignored(_MOVES_NO_MONEY.get(status, "unknown_trade_status"))
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    fields = Fields(_decoded(form_fields(request.body)))
+    status = fields.text_or_blank("trade_status")
+    if status in ("TRADE_SUCCESS", "TRADE_CLOSED") and _tells_of_refund(fields):
+        return [_refund(fields)]
+    if status == "TRADE_SUCCESS":
+        return [_payment(fields)]
+    return Ignored(_MOVES_NO_MONEY.get(status, "unknown_trade_status"))
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """`success` and nothing else stops Alipay from sending again."""
-    return _REPLIES[outcome]
+# `success` and nothing else stops Alipay from sending again.
+acknowledge: Final = answering(Reply(200, b"success"), Reply(400, b"fail"))
 
 
 def check_secret(secret: str) -> None:
@@ -180,7 +168,7 @@ def _is_ambiguous(form: Mapping[bytes, bytes]) -> bool:
 def _delivery_key(fields: Fields, body: bytes) -> str:
     if fields.has("notify_id"):
         return fields.text("notify_id")
-    return "sha256:" + hashlib.sha256(body).hexdigest()
+    return content_key(body)
 
 
 def _tells_of_refund(fields: Fields) -> bool:
@@ -195,7 +183,7 @@ def _payment(fields: Fields) -> Notice:
         kind=Kind.PAYMENT,
         effect_ref=fields.text("trade_no"),
         amount=_amount(fields, "total_amount"),
-        occurred_at=_instant(fields, "gmt_payment"),
+        occurred_at=fields.local_instant("gmt_payment", _SHANGHAI),
     )
 
 
@@ -204,12 +192,13 @@ def _refund(fields: Fields) -> Notice:
     total = _amount(fields, "refund_fee")
     request = fields.text_or_blank("out_biz_no", longest=64) or "total"
     times = ("gmt_refund", "gmt_close", "notify_time")
+    told = next((name for name in times if fields.has(name)), times[0])
     return _notice(
         fields,
         kind=Kind.REFUND,
         effect_ref=f"{request}:{total.amount}",
         amount=total,
-        occurred_at=_instant(fields, next((name for name in times if fields.has(name)), times[0])),
+        occurred_at=fields.local_instant(told, _SHANGHAI),
     )
 
 
@@ -236,17 +225,6 @@ def _amount(fields: Fields, name: str) -> Money:
     """Yuan, unless a cross-border notice names the currency that the order was priced in."""
     currency = fields.text_or_blank("trans_currency") or "CNY"
     return positive(Money.parse(fields.decimal(name), currency), name)
-
-
-def _instant(fields: Fields, name: str) -> datetime:
-    text = fields.text(name)
-    if not _CLOCK_TIME.fullmatch(text):
-        raise Unreadable(f"{name} is not a time.")
-    try:
-        local = datetime.fromisoformat(text).replace(tzinfo=_SHANGHAI)
-    except ValueError as problem:
-        raise Unreadable(f"{name} is not a time of the calendar.") from problem
-    return plausible(local, name)
 
 
 def _clues(fields: Fields) -> Iterator[Clue]:

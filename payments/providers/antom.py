@@ -14,7 +14,6 @@ when it is judged for the merchant or cancelled. Those notices tell both effects
 are kept once, so every order of arrival ends in the same sum.
 """
 
-import hashlib
 import re
 from datetime import datetime
 from functools import lru_cache
@@ -24,7 +23,7 @@ from urllib.parse import quote, unquote, urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import UnusableSecret, decoded_base64, is_rsa_sha256, rsa_public_key
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.passback import read_passback
@@ -34,15 +33,17 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    content_key,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _SIGNATURE: Final = re.compile(
@@ -53,7 +54,6 @@ _CLIENT: Final = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 # No character of it can begin a JSON object, so nobody can shift where the body begins.
 _TIME: Final = re.compile(r"[0-9TZ:.+-]{1,40}", re.ASCII)
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
-_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 
 # Where people carry a wallet, so whose payer it is; cards say it themselves.
 _COUNTRIES: Final = {
@@ -78,17 +78,9 @@ _INQUIRIES: Final = ("RETRIEVAL_REQUEST", "COMPLIANCE_REQUEST")
 
 _ANSWER: Final = b'{"result":{"resultCode":"%s","resultStatus":"%s","resultMessage":"%s"}}'
 _TAKEN: Final = Reply(200, _ANSWER % (b"SUCCESS", b"S", b"success"), "application/json")
-_REPLIES: Final = {
-    Outcome.ACCEPTED: _TAKEN,
-    Outcome.DUPLICATE: _TAKEN,
-    Outcome.REFUSED: Reply(
-        400,
-        _ANSWER % (b"INVALID_SIGNATURE", b"F", b"The signature was not accepted."),
-        "application/json",
-    ),
-}
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     """Whether Antom signed these bytes for our URL. No age is published, so none is asked for."""
     problem = _signature_problem(request, keys)
@@ -97,35 +89,36 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     wanted = keys.settings.get("client_id", "").strip()
     if wanted and request.headers["client-id"] != wanted:
         return Rejected(Reason.OTHER_MERCHANT, "Client-Id")
-    try:
-        notice = Fields(json_object(request.body))
-        return Verified(delivery_key=_delivery_key(notice, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    notice = Fields(json_object(request.body))
+    return Verified(delivery_key=_delivery_key(notice, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     """The effects of one notice; raises MalformedPayload."""
-    try:
-        notice = Fields(json_object(request.body))
-        counts_captures = keys.settings.get("cards") == "captured"
-        if notice.has("disputeNotificationType"):
-            return _dispute(notice, request)
-        if notice.has("subscriptionId") and notice.has("paymentId"):
-            return _payment(notice, counts_captures=counts_captures)
-        kind = notice.text_or_blank("notifyType")
-        if kind in ("PAYMENT_RESULT", "PAYMENT_PENDING"):
-            return _payment(notice, counts_captures=counts_captures)
-        if kind == "CAPTURE_RESULT":
-            return _capture(notice, counts_captures=counts_captures)
-        return _refund(notice, request) if kind == "REFUND_RESULT" else Ignored("unused_event")
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    notice = Fields(json_object(request.body))
+    counts_captures = keys.settings.get("cards") == "captured"
+    if notice.has("disputeNotificationType"):
+        return _dispute(notice, request)
+    if notice.has("subscriptionId") and notice.has("paymentId"):
+        return _payment(notice, counts_captures=counts_captures)
+    kind = notice.text_or_blank("notifyType")
+    if kind in ("PAYMENT_RESULT", "PAYMENT_PENDING"):
+        return _payment(notice, counts_captures=counts_captures)
+    if kind == "CAPTURE_RESULT":
+        return _capture(notice, counts_captures=counts_captures)
+    return _refund(notice, request) if kind == "REFUND_RESULT" else Ignored("unused_event")
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """Only this result, in JSON, stops Antom from sending again."""
-    return _REPLIES[outcome]
+# Only this result, in JSON, stops Antom from sending again.
+acknowledge: Final = answering(
+    _TAKEN,
+    Reply(
+        400,
+        _ANSWER % (b"INVALID_SIGNATURE", b"F", b"The signature was not accepted."),
+        "application/json",
+    ),
+)
 
 
 def check_secret(secret: str) -> None:
@@ -193,7 +186,7 @@ def _delivery_key(notice: Fields, body: bytes) -> str:
     """Antom numbers no notice: the effect that it tells of, and what became of it."""
     subject = _first(notice, "disputeId", "refundId", "captureId", "paymentId")
     if not notice.has(subject):
-        return "sha256:" + hashlib.sha256(body).hexdigest()
+        return content_key(body)
     names = ("notifyType", "refundStatus", "disputeNotificationType", "disputeJudgedResult")
     told = [notice.text_or_blank(name, longest=40) for name in names]
     status = notice.inner("result").text_or_blank("resultStatus", longest=10)
@@ -360,8 +353,7 @@ def _clues(notice: Fields, wallet: str) -> tuple[Clue, ...]:
 
 
 def _payer_country(notice: Fields, wallet: str) -> str:
-    country = notice.inner("paymentResultInfo").hint("issuingCountry")
-    return _COUNTRIES.get(wallet) or (country if _COUNTRY.fullmatch(country) else "")
+    return _COUNTRIES.get(wallet) or notice.inner("paymentResultInfo").country("issuingCountry")
 
 
 PROVIDER = Provider(

@@ -4,14 +4,18 @@ A platform is one module in this folder that ends in `PROVIDER = Provider(...)`.
 the folder; nothing else needs to be told about it (CONTRIBUTING: "Add a payment platform").
 """
 
+import hashlib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, TypeVar
 
-from kit.money import Money
+from kit.money import Money, MoneyError
+from kit.signatures import FRESH_SECONDS
+from kit.untrusted import Unreadable
 
 
 class Reason(StrEnum):
@@ -272,3 +276,61 @@ class Provider:
         if self.acknowledge_as is not None:
             return self.acknowledge_as(outcome, keys)
         return self.acknowledge(outcome)
+
+
+# What many platforms' modules do alike.
+
+_Verdict = TypeVar("_Verdict", bound=Verified | Rejected | Hint)
+
+
+def refused_if_unreadable(
+    verify: Callable[[Inbound, Keys, datetime], _Verdict],
+) -> Callable[[Inbound, Keys, datetime], _Verdict | Rejected]:
+    """Decorates `verify`: a value that `kit.untrusted` refuses makes the post malformed."""
+
+    @wraps(verify)
+    def guarded(request: Inbound, keys: Keys, now: datetime) -> _Verdict | Rejected:
+        try:
+            return verify(request, keys, now)
+        except Unreadable as problem:
+            return Rejected(Reason.MALFORMED, str(problem))
+
+    return guarded
+
+
+def malformed_if_unreadable(
+    read: Callable[[Inbound, Keys], list[Notice] | Ignored],
+) -> Callable[[Inbound, Keys], list[Notice] | Ignored]:
+    """Decorates `read`: what `kit.untrusted` and `kit.money` refuse raises MalformedPayload."""
+
+    @wraps(read)
+    def guarded(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
+        try:
+            return read(request, keys)
+        except (Unreadable, MoneyError) as problem:
+            raise MalformedPayload(str(problem)) from problem
+
+    return guarded
+
+
+def answering(taken: Reply, refused: Reply) -> Callable[[Outcome], Reply]:
+    """An `acknowledge` that says of a resend what it said of the first post."""
+    replies = {Outcome.ACCEPTED: taken, Outcome.DUPLICATE: taken, Outcome.REFUSED: refused}
+    return replies.__getitem__
+
+
+def age_problem(age: float, *, most: int = FRESH_SECONDS) -> Rejected | None:
+    """What is wrong with a post signed `age` seconds ago, or by a clock ahead of ours."""
+    if abs(age) <= most:
+        return None
+    return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{int(age)} s")
+
+
+def content_key(body: bytes) -> str:
+    """A delivery key for a post that has nothing of its own to be known by."""
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def clues_in(found: Mapping[str, str]) -> tuple[Clue, ...]:
+    """The signs that are not blank, by their kinds."""
+    return tuple(Clue(kind, value) for kind, value in found.items() if value)

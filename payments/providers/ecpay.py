@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import is_same
-from kit.untrusted import Fields, Unreadable, form_fields, plausible, positive
+from kit.untrusted import Fields, Unreadable, form_fields, positive
 from payments.hash_pairs import PARTS, HashPair, checked_pair, read_pair
 from payments.passback import read_passback
 from payments.providers.base import (
@@ -32,15 +32,17 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    content_key,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _TAIPEI: Final = ZoneInfo("Asia/Taipei")
@@ -80,59 +82,50 @@ _CODE_ISSUED: Final = ("2", "10100073")
 
 _METHODS: Final = {"credit": "card", "applepay": "apple_pay", "googlepay": "google_pay"}
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200, b"1|OK"),
-    Outcome.DUPLICATE: Reply(200, b"1|OK"),
-    Outcome.REFUSED: Reply(400, b"0|CheckMacValue was not accepted"),
-}
-
 
 def check_mac_value(fields: Mapping[str, str], pair: HashPair) -> str:
     """What ECPay signs a form with; `fields` without CheckMacValue itself."""
     return hashlib.sha256(_signed(fields, pair)).hexdigest().upper()
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     """Whether one of the account's pairs signed these fields. Nothing in it tells when."""
-    try:
-        fields = _fields(request.body)
-        given = next((v for k, v in fields.items() if k.lower() == "checkmacvalue"), "")
-        if not given:
-            return Rejected(Reason.MISSING_SIGNATURE)
-        signed = {k: v for k, v in fields.items() if k.lower() != "checkmacvalue"}
-        pairs = [pair for pair in map(_pair, keys.secrets) if pair is not None]
-        if not pairs:
-            return Rejected(Reason.NO_SECRET)
-        if not any(is_same(check_mac_value(signed, pair), given) for pair in pairs):
-            return Rejected(Reason.BAD_SIGNATURE)
-        form = _unambiguous(fields)
-        wanted = keys.settings.get("merchant_id", "").strip()
-        if wanted and form.values.get("merchantid") != wanted:
-            return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
-        return Verified(delivery_key=_delivery_key(form, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    fields = _fields(request.body)
+    given = next((v for k, v in fields.items() if k.lower() == "checkmacvalue"), "")
+    if not given:
+        return Rejected(Reason.MISSING_SIGNATURE)
+    signed = {k: v for k, v in fields.items() if k.lower() != "checkmacvalue"}
+    pairs = [pair for pair in map(_pair, keys.secrets) if pair is not None]
+    if not pairs:
+        return Rejected(Reason.NO_SECRET)
+    if not any(is_same(check_mac_value(signed, pair), given) for pair in pairs):
+        return Rejected(Reason.BAD_SIGNATURE)
+    form = _unambiguous(fields)
+    wanted = keys.settings.get("merchant_id", "").strip()
+    if wanted and form.values.get("merchantid") != wanted:
+        return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
+    return Verified(delivery_key=_delivery_key(form, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment that a result tells of; raises MalformedPayload."""
-    try:
-        form = _unambiguous(_fields(request.body))
-        code = form.text_or_blank("rtncode")
-        if code in _CODE_ISSUED:
-            return Ignored("code_issued")
-        if code != "1":
-            return Ignored("did_not_succeed" if code else "unused_event")
-        if form.values.get("simulatepaid") != "0":
-            return Ignored("simulated" if form.has("simulatepaid") else "unused_event")
-        return [_period(form) if form.has("periodtype") else _payment(form)]
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    form = _unambiguous(_fields(request.body))
+    code = form.text_or_blank("rtncode")
+    if code in _CODE_ISSUED:
+        return Ignored("code_issued")
+    if code != "1":
+        return Ignored("did_not_succeed" if code else "unused_event")
+    if form.values.get("simulatepaid") != "0":
+        return Ignored("simulated" if form.has("simulatepaid") else "unused_event")
+    return [_period(form) if form.has("periodtype") else _payment(form)]
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """`1|OK` and nothing else stops ECPay from sending again."""
-    return _REPLIES[outcome]
+# `1|OK` and nothing else stops ECPay from sending again.
+acknowledge: Final = answering(
+    Reply(200, b"1|OK"), Reply(400, b"0|CheckMacValue was not accepted")
+)
 
 
 def check_secret(secret: str) -> None:
@@ -179,7 +172,7 @@ def _delivery_key(form: Fields, body: bytes) -> str:
     """ECPay numbers no notice. A simulated one must not stand in the way of the real one, nor one
     period of a recurring payment in that of the next."""
     if not form.has("merchanttradeno"):
-        return "sha256:" + hashlib.sha256(body).hexdigest()
+        return content_key(body)
     names = ("merchantid", "merchanttradeno", "tradeno", "rtncode", "simulatepaid", "gwsr")
     parts = [form.text_or_blank(name) for name in (*names, "processdate")]
     return ":".join(parts).lower()
@@ -205,7 +198,7 @@ def _notice(form: Fields, ref: str, *, amount: str, time: str, method: str) -> N
         payment_ref=ref,
         effect_ref=ref,
         amount=positive(Money.parse(form.decimal(amount), "TWD"), amount),
-        occurred_at=_instant(form, time),
+        occurred_at=Fields({time: form.text(time).replace("/", "-")}).local_instant(time, _TAIPEI),
         order_ref=form.hint("merchanttradeno"),
         member_code=passed.get("member", ""),
         store_code=passed.get("store", "") or form.hint("storeid", longest=20),
@@ -217,14 +210,6 @@ def _method(form: Fields) -> str:
     """`Credit_CreditCard` is a card, `ATM_TAISHIN` a transfer: the bank behind it is no matter."""
     family = form.hint("paymenttype").partition("_")[0].lower()
     return _METHODS.get(family, family)
-
-
-def _instant(form: Fields, name: str) -> datetime:
-    try:
-        local = datetime.strptime(form.text(name), "%Y/%m/%d %H:%M:%S").replace(tzinfo=_TAIPEI)
-    except ValueError as problem:
-        raise Unreadable(f"{name} is not a time of the calendar.") from problem
-    return plausible(local, name)
 
 
 PROVIDER = Provider(

@@ -15,7 +15,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import MoneyError
-from kit.signatures import FRESH_SECONDS, UnusableSecret, is_same, seconds_old
+from kit.signatures import UnusableSecret, is_same, seconds_old
 from kit.untrusted import Unreadable, clean_text
 from payments.inlet_posts import notice_by, text_at, tree_of
 from payments.inlet_recipe import SETTING, BadRecipe, Recipe, load_recipe, value_at
@@ -32,11 +32,15 @@ from payments.providers.base import (
     Rejected,
     Reply,
     Verified,
+    age_problem,
+    content_key,
+    refused_if_unreadable,
 )
 
 _SHORTEST_SECRET: Final = 16
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether the post is signed as the recipe says, with one of the account's secrets."""
     try:
@@ -45,11 +49,8 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
         return Rejected(Reason.NOT_SET_UP)
     if recipe.scheme == "standard":
         return standard.verify(request, keys, now)
-    try:
-        problem = _signature_problem(request, recipe, keys) or _age_problem(request, recipe, now)
-        return problem or Verified(delivery_key=_delivery_key(request, recipe))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    problem = _signature_problem(request, recipe, keys) or _age_problem(request, recipe, now)
+    return problem or Verified(delivery_key=_delivery_key(request, recipe))
 
 
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
@@ -172,9 +173,7 @@ def _age_problem(request: Inbound, recipe: Recipe, now: datetime) -> Rejected | 
     age = seconds_old(stamp, now)
     if age is None:
         return Rejected(Reason.MALFORMED, recipe.stamp_header)
-    if abs(age) <= FRESH_SECONDS:
-        return None
-    return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{age} s")
+    return age_problem(age)
 
 
 def _delivery_key(request: Inbound, recipe: Recipe) -> str:
@@ -186,7 +185,7 @@ def _delivery_key(request: Inbound, recipe: Recipe) -> str:
         tree = tree_of(request.body, recipe.shape)
         if value_at(tree, recipe.delivery) not in (None, ""):
             return text_at(tree, recipe.delivery)
-    return "sha256:" + hashlib.sha256(request.body).hexdigest()
+    return content_key(request.body)
 
 
 PROVIDER = Provider(

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import UnusableSecret, hmac_sha256
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.providers.base import (
@@ -37,10 +37,8 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
     NotYet,
-    Outcome,
     Outgoing,
     Provider,
     Question,
@@ -50,6 +48,8 @@ from payments.providers.base import (
     SettingField,
     Trouble,
     Unknown,
+    answering,
+    malformed_if_unreadable,
 )
 
 HOSTS: Final = {
@@ -83,12 +83,6 @@ _NOT_CAPTURED: Final = {
     "EXPIRED_AUTHORIZATION": Ignored("closed_unpaid"),
 }
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200, b"OK"),
-    Outcome.DUPLICATE: Reply(200, b"OK"),
-    Outcome.REFUSED: Reply(400, b"FAIL"),
-}
-
 
 def verify(request: Inbound, _keys: Keys, _now: datetime) -> Hint | Rejected:
     """A hint at best: nothing in the request is signed."""
@@ -116,27 +110,24 @@ def ask(question: Question, keys: Keys) -> Conversation:
     return _answer(path, checked)
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment, and what was refunded of it so far; raises MalformedPayload."""
     if request.method != ANSWER:
         return Ignored("hint")
-    try:
-        answer = Fields(json_object(request.body))
-        code = answer.text("returnCode")
-        path, _mark, query = request.url.partition("?")  # As `ask` has put them together.
-        if path.endswith("/check"):
-            return _CHECKED.get(code) or _unexpected(code)
-        if code != _FOUND:
-            return _unexpected(code)
-        reference = parse_qs(query)["transactionId"][0]
-        return _payment(answer, reference)
-    except (Unreadable, MoneyError, KeyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    answer = Fields(json_object(request.body))
+    code = answer.text("returnCode")
+    path, _mark, query = request.url.partition("?")  # As `ask` has put them together.
+    if path.endswith("/check"):
+        return _CHECKED.get(code) or _unexpected(code)
+    if code != _FOUND:
+        return _unexpected(code)
+    asked = parse_qs(query).get("transactionId", [""])
+    return _payment(answer, asked[0])
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """Any page will do; LINE Pay does not come again."""
-    return _REPLIES[outcome]
+# Any page will do; LINE Pay does not come again.
+acknowledge: Final = answering(Reply(200, b"OK"), Reply(400, b"FAIL"))
 
 
 def check_secret(secret: str) -> None:
@@ -206,7 +197,7 @@ def _payment(answer: Fields, reference: str) -> list[Notice] | Ignored:
 
 def _notices(row: Fields, reference: str) -> Iterator[Notice]:
     currency = row.text("currency", longest=3)
-    parts = [_figure(part, "amount") for part in row.items("payInfo", most=20)]
+    parts = [part.number("amount") for part in row.items("payInfo", most=20)]
     yield Notice(
         kind=Kind.PAYMENT,
         payment_ref=reference,
@@ -218,7 +209,7 @@ def _notices(row: Fields, reference: str) -> Iterator[Notice]:
     )
     refunds = row.items("refundList", most=_MOST_ROWS)
     if refunds:
-        total = sum((abs(_figure(refund, "refundAmount")) for refund in refunds), Decimal(0))
+        total = sum((abs(refund.number("refundAmount")) for refund in refunds), Decimal(0))
         yield Notice(
             kind=Kind.REFUND,
             payment_ref=reference,
@@ -234,13 +225,6 @@ def _notices(row: Fields, reference: str) -> Iterator[Notice]:
 def _id(row: Fields) -> str:
     """19 digits, which some clients write as a number and some as text."""
     return str(row.values.get("transactionId"))
-
-
-def _figure(fields: Fields, name: str) -> Decimal:
-    value = fields.values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise Unreadable(f"{fields.path}{name} is not a number.")
-    return Decimal(value)
 
 
 def _money(amount: Decimal, currency: str, name: str) -> Money:

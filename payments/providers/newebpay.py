@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import is_same
 from kit.untrusted import (
     Fields,
@@ -30,7 +30,6 @@ from kit.untrusted import (
     form_fields,
     json_object,
     plain_decimal,
-    plausible,
     positive,
 )
 from payments.hash_pairs import PARTS, HashPair, checked_pair, read_pair
@@ -40,15 +39,16 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _TAIPEI: Final = ZoneInfo("Asia/Taipei")
@@ -56,7 +56,7 @@ _KEY_LENGTH: Final = 32
 _IV_LENGTH: Final = 16
 _HEX: Final = re.compile(r"([0-9a-f]{2})+|([0-9A-F]{2})+", re.ASCII)
 # As text instead of JSON, the blank between date and time goes missing now and then.
-_CLOCK_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d) ?(\d\d:\d\d:\d\d)", re.ASCII)
+_WITHOUT_BLANK: Final = re.compile(r"(\d{4}-\d\d-\d\d)(\d\d:\d\d:\d\d)", re.ASCII)
 _PAID: Final = "paid"
 _PICKED_UP_UNPAID: Final = "3"  # TradeType of parcels at convenience stores.
 
@@ -74,12 +74,6 @@ _METHODS: Final = {
     "VACC": "atm",
 }
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200, b"OK"),
-    Outcome.DUPLICATE: Reply(200, b"OK"),
-    Outcome.REFUSED: Reply(400, b"TradeSha was not accepted"),
-}
-
 
 def trade_sha(trade_info: str, pair: HashPair) -> str:
     """What NewebPay signs the letters of TradeInfo with."""
@@ -87,41 +81,36 @@ def trade_sha(trade_info: str, pair: HashPair) -> str:
     return hashlib.sha256(signed).hexdigest().upper()
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     """Whether one of the account's pairs signed TradeInfo. Nothing in it tells when."""
-    try:
-        trade_info, given = _signed(request.body)
-        if not (trade_info and given):
-            return Rejected(Reason.MISSING_SIGNATURE)
-        if not any(_pairs(keys)):
-            return Rejected(Reason.NO_SECRET)
-        pair = _pair_of(trade_info, given, keys)
-        if pair is None:
-            return Rejected(Reason.BAD_SIGNATURE)
-        status, result = _result(trade_info, pair)
-        wanted = keys.settings.get("merchant_id", "").strip()
-        if wanted and result.values.get("MerchantID") != wanted:
-            return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
-        return Verified(delivery_key=_delivery_key(status, result, trade_info))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    trade_info, given = _signed(request.body)
+    if not (trade_info and given):
+        return Rejected(Reason.MISSING_SIGNATURE)
+    if not any(_pairs(keys)):
+        return Rejected(Reason.NO_SECRET)
+    pair = _pair_of(trade_info, given, keys)
+    if pair is None:
+        return Rejected(Reason.BAD_SIGNATURE)
+    status, result = _result(trade_info, pair)
+    wanted = keys.settings.get("merchant_id", "").strip()
+    if wanted and result.values.get("MerchantID") != wanted:
+        return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
+    return Verified(delivery_key=_delivery_key(status, result, trade_info))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     """The payment that a result tells of; raises MalformedPayload."""
-    try:
-        status, result = _opened(request, keys)
-        if status != "SUCCESS":
-            return Ignored("did_not_succeed")
-        told = _told(result)
-        return [_payment(result, keys)] if told == _PAID else Ignored(told)
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    status, result = _opened(request, keys)
+    if status != "SUCCESS":
+        return Ignored("did_not_succeed")
+    told = _told(result)
+    return [_payment(result, keys)] if told == _PAID else Ignored(told)
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """Any 200 stops NewebPay from sending again; after three times it gives up."""
-    return _REPLIES[outcome]
+# Any 200 stops NewebPay from sending again; after three times it gives up.
+acknowledge: Final = answering(Reply(200, b"OK"), Reply(400, b"TradeSha was not accepted"))
 
 
 def check_secret(secret: str) -> None:
@@ -244,14 +233,8 @@ def _method(result: Fields) -> str:
 
 
 def _instant(result: Fields, name: str) -> datetime:
-    found = _CLOCK_TIME.fullmatch(result.text(name))
-    if found is None:
-        raise Unreadable(f"{name} is not a time.")
-    try:
-        local = datetime.fromisoformat(f"{found[1]} {found[2]}").replace(tzinfo=_TAIPEI)
-    except ValueError as problem:
-        raise Unreadable(f"{name} is not a time of the calendar.") from problem
-    return plausible(local, name)
+    written = _WITHOUT_BLANK.sub(r"\1 \2", result.text(name))
+    return Fields({name: written}).local_instant(name, _TAIPEI)
 
 
 PROVIDER = Provider(

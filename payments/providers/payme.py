@@ -29,8 +29,8 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
-from kit.signatures import FRESH_SECONDS, UnusableSecret, decoded_base64, is_same
+from kit.money import Money
+from kit.signatures import UnusableSecret, decoded_base64, is_same
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.providers.base import (
     ANSWER,
@@ -43,10 +43,8 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
     NotYet,
-    Outcome,
     Outgoing,
     Provider,
     Question,
@@ -56,6 +54,10 @@ from payments.providers.base import (
     SettingField,
     Trouble,
     Unknown,
+    age_problem,
+    answering,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 HOSTS: Final = {
@@ -77,12 +79,6 @@ _STATES: Final = {
 }
 _PAID: Final = "PR005"
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(400),
-}
-
 _PARTS: Final = (
     SettingField("signing_key_id", _("Signing key ID"), is_required=True),
     SettingField("signing_key", _("Signing key"), _("In base64."), is_required=True),
@@ -91,6 +87,7 @@ _PARTS: Final = (
 )
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Hint | Rejected:
     """A hint at best. A signature may be missing, but a wrong one is refused."""
     if request.method != "POST":
@@ -100,10 +97,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Hint | Rejected:
         problem = _signature_problem(request, given, keys, now)
         if problem is not None:
             return problem
-    try:
-        reference = _hinted(Fields(json_object(request.body)))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    reference = _hinted(Fields(json_object(request.body)))
     if not _REQUEST_ID.fullmatch(reference):
         return Rejected(Reason.MALFORMED, "The payment request is not named.")
     return Hint(reference)
@@ -131,20 +125,17 @@ def ask(question: Question, keys: Keys) -> Conversation:
     raise CannotAnswer(Trouble.KEY_REFUSED)
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment that the answer tells of; raises MalformedPayload."""
     if request.method != ANSWER:
         return Ignored("hint")
     if request.headers.get("status") == "404":
         return Unknown("unknown_payment")
-    try:
-        return _reading(Fields(json_object(request.body)), request)
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    return _reading(Fields(json_object(request.body)), request)
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    return _REPLIES[outcome]
+acknowledge: Final = answering(Reply(200), Reply(400))
 
 
 def check_secret(secret: str) -> None:
@@ -202,9 +193,7 @@ def _age_problem(stamp: str, now: datetime) -> Rejected | None:
         age = (now - Fields({"at": stamp}).instant("at")).total_seconds()
     except Unreadable:
         return Rejected(Reason.MALFORMED, "Request-Date-Time")
-    if abs(age) <= FRESH_SECONDS:
-        return None
-    return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{int(age)} s")
+    return age_problem(age)
 
 
 def _hinted(body: Fields) -> str:
@@ -306,10 +295,9 @@ def _payment(answer: Fields, reference: str, asked_at: str) -> Notice:
 
 
 def _total(answer: Fields) -> Decimal:
-    value = answer.values.get("totalAmount")
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return Decimal(value)
-    return answer.decimal("totalAmount")
+    """A number of JSON, or text."""
+    is_text = isinstance(answer.values.get("totalAmount"), str)
+    return answer.decimal("totalAmount") if is_text else answer.number("totalAmount")
 
 
 def _paid_at(answer: Fields, paid: Fields, asked_at: str) -> datetime:

@@ -16,7 +16,7 @@ reference, so that every order of arrival ends in the same sum.
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -39,15 +39,17 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    clues_in,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 # PayPal takes these without decimals, whatever ISO 4217 allows.
@@ -60,12 +62,6 @@ _MOST_LINKS: Final = 20
 _CAPTURE: Final = re.compile(r"/v2/payments/captures/([0-9A-Za-z]{1,40})", re.ASCII)
 _MEMBER: Final = re.compile(r"[0-9A-Za-z-]{1,40}", re.ASCII)
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(400),
-}
-
 _MOVES_NO_MONEY: Final = {
     "CHECKOUT.ORDER.APPROVED": "not_paid_yet",
     "PAYMENT.CAPTURE.PENDING": "not_paid_yet",
@@ -77,6 +73,7 @@ _MOVES_NO_MONEY: Final = {
 _SELLER_KEEPS_IT: Final = ("RESOLVED_SELLER_FAVOUR", "CANCELED_BY_BUYER", "DENIED")
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether PayPal signed it for the account's webhook, with a certificate valid at `now`."""
     headers = request.headers
@@ -90,27 +87,21 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     problem = _signature_problem(request, keys, now)
     if problem is not None:
         return Rejected(problem, f"Signed with {address}"[:300])
-    try:
-        return Verified(delivery_key=Fields(json_object(request.body)).text("id"))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    return Verified(delivery_key=Fields(json_object(request.body)).text("id"))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The effects of one event; raises MalformedPayload."""
-    try:
-        event = Fields(json_object(request.body))
-        name = event.text("event_type")
-        reader = _READERS.get(name)
-        if reader is None:
-            return Ignored(_MOVES_NO_MONEY.get(name, "unused_event"))
-        return reader(event.inner("resource"), event.instant("create_time"))
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    event = Fields(json_object(request.body))
+    name = event.text("event_type")
+    reader = _READERS.get(name)
+    if reader is None:
+        return Ignored(_MOVES_NO_MONEY.get(name, "unused_event"))
+    return reader(event.inner("resource"), event.instant("create_time"))
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    return _REPLIES[outcome]
+acknowledge: Final = answering(Reply(200), Reply(400))
 
 
 def check_secret(secret: str) -> None:
@@ -242,7 +233,7 @@ def _captured(capture: Fields, at: datetime) -> list[Notice]:
             order_ref=capture.hint("invoice_id") or order.hint("order_id"),
             member_code=custom if _MEMBER.fullmatch(custom) else "",
             method="paypal",
-            clues=tuple(_clues(capture)),
+            clues=_clues(capture),
             settled=settled,
             fee=fee,
         )
@@ -333,13 +324,13 @@ def _settlement(breakdown: Fields) -> tuple[Money | None, Money | None]:
     return gross, fee if fee and fee.currency == gross.currency else None
 
 
-def _clues(capture: Fields) -> Iterator[Clue]:
+def _clues(capture: Fields) -> tuple[Clue, ...]:
     payer = capture.inner("payer")
     found = {
         "paypal_payer": payer.hint("payer_id"),
         "email": payer.hint("email_address", longest=LONGEST_CLUE),
     }
-    return (Clue(kind, value) for kind, value in found.items() if value)
+    return clues_in(found)
 
 
 PROVIDER = Provider(

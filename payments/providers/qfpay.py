@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import UnusableSecret, is_same
-from kit.untrusted import Fields, Unreadable, json_object, plausible, positive
+from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.passback import read_passback
 from payments.providers.base import (
     Clue,
@@ -25,21 +25,22 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    content_key,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _HONG_KONG: Final = ZoneInfo("Asia/Hong_Kong")
 _CLIENT_KEY: Final = re.compile(r"[0-9A-Za-z]{24,64}", re.ASCII)
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
-_CLOCK_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _ALIPAY_USER: Final = re.compile(r"2088[0-9]{12}", re.ASCII)
 _SUCCESS: Final = "0000"
 _UNDER_WAY: Final = ("1143", "1145")
@@ -63,43 +64,32 @@ _METHODS: Final = {
 }
 _ONLY_IN_HONG_KONG: Final = ("fps", "octopus", "payme")
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200, b"SUCCESS"),
-    Outcome.DUPLICATE: Reply(200, b"SUCCESS"),
-    Outcome.REFUSED: Reply(400, b"FAIL"),
-}
 
-
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     """Whether one of the account's client keys signed these bytes. Nothing in it tells when."""
     problem = _signature_problem(request, keys)
     if problem is not None:
         return problem
-    try:
-        notice = Fields(json_object(request.body))
-        wanted = keys.settings.get("mchid", "").strip()
-        if wanted and notice.values.get("mchid") != wanted:
-            return Rejected(Reason.OTHER_MERCHANT, "mchid")
-        return Verified(delivery_key=_delivery_key(notice, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    notice = Fields(json_object(request.body))
+    wanted = keys.settings.get("mchid", "").strip()
+    if wanted and notice.values.get("mchid") != wanted:
+        return Rejected(Reason.OTHER_MERCHANT, "mchid")
+    return Verified(delivery_key=_delivery_key(notice, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The payment or refund that a notice tells of; raises MalformedPayload."""
-    try:
-        notice = Fields(json_object(request.body))
-        kind = notice.text("notify_type", longest=40)
-        if kind == "payment":
-            return _payment(notice)
-        return _refund(notice) if kind == "refund" else Ignored("unused_event")
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    notice = Fields(json_object(request.body))
+    kind = notice.text("notify_type", longest=40)
+    if kind == "payment":
+        return _payment(notice)
+    return _refund(notice) if kind == "refund" else Ignored("unused_event")
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """`SUCCESS` with a 200 stops QFPay from sending again."""
-    return _REPLIES[outcome]
+# `SUCCESS` with a 200 stops QFPay from sending again.
+acknowledge: Final = answering(Reply(200, b"SUCCESS"), Reply(400, b"FAIL"))
 
 
 def check_secret(secret: str) -> None:
@@ -139,7 +129,7 @@ def _signature_problem(request: Inbound, keys: Keys) -> Rejected | None:
 def _delivery_key(notice: Fields, body: bytes) -> str:
     """QFPay numbers no notice: what it tells of, and in which state."""
     if not notice.has("syssn"):
-        return "sha256:" + hashlib.sha256(body).hexdigest()
+        return content_key(body)
     names = ("notify_type", "syssn", "status", "respcd", "cancel")
     return ":".join(notice.word(name, longest=40) if notice.has(name) else "" for name in names)
 
@@ -198,15 +188,7 @@ def _amount(notice: Fields) -> Money:
 
 def _instant(notice: Fields) -> datetime:
     """When it was paid, by the clocks of Hong Kong; refunds tell only when QFPay booked them."""
-    name = "paydtm" if notice.has("paydtm") else "sysdtm"
-    text = notice.text(name)
-    if not _CLOCK_TIME.fullmatch(text):
-        raise Unreadable(f"{name} is not a time.")
-    try:
-        local = datetime.fromisoformat(text).replace(tzinfo=_HONG_KONG)
-    except ValueError as problem:
-        raise Unreadable(f"{name} is not a time of the calendar.") from problem
-    return plausible(local, name)
+    return notice.local_instant("paydtm" if notice.has("paydtm") else "sysdtm", _HONG_KONG)
 
 
 def _method(notice: Fields) -> str:

@@ -13,33 +13,35 @@ taken, so each notice balances by itself and every order of arrival ends in the 
 """
 
 import base64
-import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import UnusableSecret, is_same
-from kit.untrusted import LONGEST_CLUE, Fields, Unreadable, json_object, positive
+from kit.untrusted import LONGEST_CLUE, Fields, json_object, positive
 from payments.providers.base import (
     Clue,
     Ignored,
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    answering,
+    clues_in,
+    content_key,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 # The currencies of Square's countries; minor units as in ISO 4217.
@@ -49,12 +51,6 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{16,128}", re.ASCII)
 _OTHER_KEYS: Final = ("EAAA", "sq0", "sandbox-sq0")  # Access tokens, application ids and secrets.
 _MEMBER: Final = re.compile(r"[0-9A-Za-z-]{1,40}", re.ASCII)
 _NANOSECONDS: Final = re.compile(r"(\.[0-9]{6})[0-9]+", re.ASCII)
-
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(400),
-}
 
 _UNPAID: Final = {
     "APPROVED": "not_captured_yet",
@@ -70,6 +66,7 @@ _UNREFUNDED: Final = {
 _WITHHELD: Final = ("EVIDENCE_REQUIRED", "PROCESSING", "WAITING_THIRD_PARTY", "ACCEPTED", "LOST")
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     """Whether a key of the account signed its URL and these bytes; no time is part of it."""
     given = request.headers.get("x-square-hmacsha256-signature", "").strip()
@@ -82,30 +79,24 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     expected = [hmac.digest(key, content, "sha256") for key in usable]
     if not any(is_same(base64.b64encode(mac).decode(), given) for mac in expected):
         return Rejected(Reason.BAD_SIGNATURE)
-    try:
-        event = Fields(json_object(request.body))
-        wanted = keys.settings.get("merchant_id", "").strip()
-        if wanted and event.values.get("merchant_id") != wanted:
-            return Rejected(Reason.OTHER_MERCHANT, "merchant_id")
-        return Verified(delivery_key=_delivery_key(event, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    event = Fields(json_object(request.body))
+    wanted = keys.settings.get("merchant_id", "").strip()
+    if wanted and event.values.get("merchant_id") != wanted:
+        return Rejected(Reason.OTHER_MERCHANT, "merchant_id")
+    return Verified(delivery_key=_delivery_key(event, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     """The effects of one event; raises MalformedPayload."""
-    try:
-        event = Fields(json_object(request.body))
-        name, reader = _READERS.get(event.text("type"), ("", None))
-        if reader is None:
-            return Ignored("unused_event")
-        return reader(event.inner("data").inner("object").inner(name), keys)
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    event = Fields(json_object(request.body))
+    name, reader = _READERS.get(event.text("type"), ("", None))
+    if reader is None:
+        return Ignored("unused_event")
+    return reader(event.inner("data").inner("object").inner(name), keys)
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    return _REPLIES[outcome]
+acknowledge: Final = answering(Reply(200), Reply(400))
 
 
 def check_secret(secret: str) -> None:
@@ -123,7 +114,7 @@ def check_secret(secret: str) -> None:
 def _delivery_key(event: Fields, body: bytes) -> str:
     if event.has("event_id"):
         return event.text("event_id")
-    return "sha256:" + hashlib.sha256(body).hexdigest()
+    return content_key(body)
 
 
 def _payment(payment: Fields, keys: Keys) -> list[Notice] | Ignored:
@@ -144,7 +135,7 @@ def _payment(payment: Fields, keys: Keys) -> list[Notice] | Ignored:
             member_code=reference if is_member and _MEMBER.fullmatch(reference) else "",
             store_code=payment.hint("location_id", longest=20),
             method=_method(payment),
-            clues=tuple(_clues(payment)),
+            clues=_clues(payment),
         )
     ]
 
@@ -222,14 +213,14 @@ def _method(payment: Fields) -> str:
     return brand if source == "wallet" and brand else source
 
 
-def _clues(payment: Fields) -> Iterator[Clue]:
+def _clues(payment: Fields) -> tuple[Clue, ...]:
     card = payment.inner("card_details").inner("card")
     found = {
         "square_customer": payment.hint("customer_id"),
         "email": payment.hint("buyer_email_address", longest=LONGEST_CLUE),
         "square_card": card.hint("fingerprint", longest=LONGEST_CLUE),
     }
-    return (Clue(kind, value) for kind, value in found.items() if value)
+    return clues_in(found)
 
 
 PROVIDER = Provider(

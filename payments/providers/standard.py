@@ -42,9 +42,8 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import (
-    FRESH_SECONDS,
     UnusableSecret,
     is_same,
     seconds_old,
@@ -65,15 +64,16 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
     NoticeLine,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     Verified,
+    age_problem,
+    answering,
+    malformed_if_unreadable,
 )
 
 _MOST_LINES: Final = 1000
@@ -87,12 +87,6 @@ _TYPES: Final = {
     "refund.succeeded": (Kind.REFUND, "refund_ref", "occurred_at"),
     "chargeback.created": (Kind.CHARGEBACK, "chargeback_ref", "occurred_at"),
     "chargeback.reversed": (Kind.REVERSAL, "chargeback_ref", "occurred_at"),
-}
-
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(400),
 }
 
 
@@ -116,25 +110,20 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
         return Rejected(Reason.NO_SECRET)
     if not any(is_same(ours, theirs) for ours in expected for theirs in given):
         return Rejected(Reason.BAD_SIGNATURE)
-    if abs(age) > FRESH_SECONDS:
-        return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{age} s")
-    return Verified(delivery_key=message_id)
+    return age_problem(age) or Verified(delivery_key=message_id)
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The one effect that the post tells of; raises MalformedPayload."""
-    try:
-        event = Fields(json_object(request.body))
-        name = event.text("type")
-        if name not in _TYPES:
-            return Ignored("unknown_type")
-        return [_notice(name, event.inner("data"))]
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    event = Fields(json_object(request.body))
+    name = event.text("type")
+    if name not in _TYPES:
+        return Ignored("unknown_type")
+    return [_notice(name, event.inner("data"))]
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    return _REPLIES[outcome]
+acknowledge: Final = answering(Reply(200), Reply(400))
 
 
 def check_secret(secret: str) -> None:

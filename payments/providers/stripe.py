@@ -19,14 +19,14 @@ dispute whose funds came back. Each notice therefore balances by itself; as equa
 once, every order of arrival ends in the same sum.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
-from kit.signatures import FRESH_SECONDS, UnusableSecret, hmac_sha256, is_same, seconds_old
+from kit.money import Money
+from kit.signatures import UnusableSecret, hmac_sha256, is_same, seconds_old
 from kit.untrusted import (
     LONGEST_CLUE,
     LONGEST_TEXT,
@@ -42,14 +42,17 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     Verified,
+    age_problem,
+    answering,
+    clues_in,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 # Stripe's own minor units. ISK and UGX are absent on purpose: Stripe sends them times 100.
@@ -61,13 +64,8 @@ _PLACES: Final = {
 
 _MOST_MOVEMENTS: Final = 20
 
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(400),
-}
 
-
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether one of the endpoint's secrets signed these bytes within 300 s, before or after."""
     header = request.headers.get("stripe-signature", "")
@@ -83,28 +81,20 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     problem = _signature_problem(request.body, stamps[0], given, keys)
     if problem is not None:
         return Rejected(problem)
-    if abs(age) > FRESH_SECONDS:
-        return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{age} s")
-    try:
-        return Verified(delivery_key=Fields(json_object(request.body)).text("id"))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    return age_problem(age) or Verified(Fields(json_object(request.body)).text("id"))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
     """The effects of one event; raises MalformedPayload."""
-    try:
-        event = Fields(json_object(request.body))
-        reader = _READERS.get(event.text("type"))
-        if reader is None:
-            return Ignored("unused_event")
-        return reader(event.inner("data").inner("object"), event.unix_instant("created"))
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    event = Fields(json_object(request.body))
+    reader = _READERS.get(event.text("type"))
+    if reader is None:
+        return Ignored("unused_event")
+    return reader(event.inner("data").inner("object"), event.unix_instant("created"))
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    return _REPLIES[outcome]
+acknowledge: Final = answering(Reply(200), Reply(400))
 
 
 def check_secret(secret: str) -> None:
@@ -136,7 +126,7 @@ def _payment_intent(intent: Fields, at: datetime) -> list[Notice]:
             amount=_amount(intent, "amount_received"),
             occurred_at=at,
             method=_method(charge) or _only_method(intent),
-            clues=tuple(_clues(intent, charge)),
+            clues=_clues(intent, charge),
             member_code=_tag(intent, "member_id", longest=40),
             order_ref=_tag(intent, "order_id"),
             store_code=_tag(intent, "store", longest=20),
@@ -159,7 +149,7 @@ def _lone_charge(charge: Fields, at: datetime) -> list[Notice] | Ignored:
             amount=_amount(charge, captured),
             occurred_at=at,
             method=_method(charge),
-            clues=tuple(_clues(charge, charge)),
+            clues=_clues(charge, charge),
             member_code=_tag(charge, "member_id", longest=40),
             order_ref=_tag(charge, "order_id"),
             store_code=_tag(charge, "store", longest=20),
@@ -180,7 +170,7 @@ def _charge_refunded(charge: Fields, at: datetime) -> list[Notice] | Ignored:
             occurred_at=at,
             is_total=True,
             method=_method(charge),
-            clues=tuple(_clues(charge, charge)),
+            clues=_clues(charge, charge),
             member_code=_tag(charge, "member_id", longest=40),
             order_ref=_tag(charge, "order_id"),
             store_code=_tag(charge, "store", longest=20),
@@ -318,14 +308,14 @@ def _only_method(intent: Fields) -> str:
     return ""
 
 
-def _clues(paid: Fields, charge: Fields) -> Iterator[Clue]:
+def _clues(paid: Fields, charge: Fields) -> tuple[Clue, ...]:
     details = charge.inner("payment_method_details").inner("card")
     found = {
         "stripe_customer": _id_of(paid, "customer"),
         "email": paid.hint("receipt_email", longest=LONGEST_CLUE),
         "stripe_card": details.hint("fingerprint"),
     }
-    return (Clue(kind, value) for kind, value in found.items() if value)
+    return clues_in(found)
 
 
 def _tag(paid: Fields, name: str, *, longest: int = LONGEST_TEXT) -> str:

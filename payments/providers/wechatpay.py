@@ -13,7 +13,6 @@ that has none yet keeps what is signed well; it can be read once the key is ther
 Only success is told of a payment, and each refund is told by itself.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from cryptography.x509.oid import NameOID
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from kit.money import Money, MoneyError
+from kit.money import Money
 from kit.signatures import (
     FRESH_SECONDS,
     UnusableSecret,
@@ -46,15 +45,18 @@ from payments.providers.base import (
     Inbound,
     Keys,
     Kind,
-    MalformedPayload,
     Notice,
-    Outcome,
     Provider,
     Reason,
     Rejected,
     Reply,
     SettingField,
     Verified,
+    age_problem,
+    answering,
+    content_key,
+    malformed_if_unreadable,
+    refused_if_unreadable,
 )
 
 _SIGNATURE_TYPE: Final = "WECHATPAY2-SHA256-RSA2048"
@@ -64,16 +66,6 @@ _SERIAL: Final = re.compile(r"[0-9A-Za-z_]{1,80}", re.ASCII)
 _NONCE: Final = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _API_KEY: Final = re.compile(r"[0-9A-Za-z]{32}", re.ASCII)
 _MERCHANT_NUMBER: Final = re.compile(r"[0-9]{8,12}", re.ASCII)
-
-_REPLIES: Final = {
-    Outcome.ACCEPTED: Reply(200),
-    Outcome.DUPLICATE: Reply(200),
-    Outcome.REFUSED: Reply(
-        401,
-        b'{"code":"FAIL","message":"The signature was not accepted."}',
-        "application/json",
-    ),
-}
 
 _MOVES_NO_MONEY: Final = {
     "REFUND.ABNORMAL": "refund_failed",
@@ -92,35 +84,37 @@ class _PlatformKey:
         return serial in self.serials or (not self.serials and serial.startswith(_KEY_ID))
 
 
+@refused_if_unreadable
 def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     """Whether WeChat Pay signed exactly these bytes for this merchant, less than 300 s ago."""
     problem = _signature_problem(request, keys, now)
     if problem is not None:
         return problem
-    try:
-        event = Fields(json_object(request.body))
-        problem = _addressee_problem(event, keys)
-        return problem or Verified(delivery_key=_delivery_key(event, request.body))
-    except Unreadable as unreadable:
-        return Rejected(Reason.MALFORMED, str(unreadable))
+    event = Fields(json_object(request.body))
+    problem = _addressee_problem(event, keys)
+    return problem or Verified(delivery_key=_delivery_key(event, request.body))
 
 
+@malformed_if_unreadable
 def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     """The payment or refund inside; raises MalformedPayload, also where no key opens it."""
-    try:
-        event = Fields(json_object(request.body))
-        name = event.text("event_type")
-        if name not in ("TRANSACTION.SUCCESS", "REFUND.SUCCESS"):
-            return Ignored(_MOVES_NO_MONEY.get(name, "unused_event"))
-        inner = _inner(event, keys)
-        return _payment(inner) if name == "TRANSACTION.SUCCESS" else _refund(inner)
-    except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+    event = Fields(json_object(request.body))
+    name = event.text("event_type")
+    if name not in ("TRANSACTION.SUCCESS", "REFUND.SUCCESS"):
+        return Ignored(_MOVES_NO_MONEY.get(name, "unused_event"))
+    inner = _inner(event, keys)
+    return _payment(inner) if name == "TRANSACTION.SUCCESS" else _refund(inner)
 
 
-def acknowledge(outcome: Outcome) -> Reply:
-    """An empty 200 stops WeChat Pay from sending again; a refusal says FAIL in JSON."""
-    return _REPLIES[outcome]
+# An empty 200 stops WeChat Pay from sending again; a refusal says FAIL in JSON.
+acknowledge: Final = answering(
+    Reply(200),
+    Reply(
+        401,
+        b'{"code":"FAIL","message":"The signature was not accepted."}',
+        "application/json",
+    ),
+)
 
 
 def check_secret(secret: str) -> None:
@@ -187,9 +181,7 @@ def _signature_problem(request: Inbound, keys: Keys, now: datetime) -> Rejected 
         return Rejected(Reason.MALFORMED, "Wechatpay-Timestamp or Wechatpay-Nonce")
     content = b"\n".join((stamp.encode(), nonce.encode(), request.body, b""))
     problem = _key_problem(signature, content, serial, keys)
-    if problem is None and abs(age) >= FRESH_SECONDS:
-        return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{age} s")
-    return problem
+    return problem or age_problem(age, most=FRESH_SECONDS - 1)
 
 
 def _key_problem(signature: str, content: bytes, serial: str, keys: Keys) -> Rejected | None:
@@ -235,7 +227,7 @@ def _is_for(plain: bytes, wanted: str) -> bool:
 def _delivery_key(event: Fields, body: bytes) -> str:
     if event.has("id"):
         return event.text("id")
-    return "sha256:" + hashlib.sha256(body).hexdigest()
+    return content_key(body)
 
 
 def _api_keys(keys: Keys) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The inlet's other ways of signing: forms, shared tokens, Standard Webhooks."""
 
+import base64
 import hashlib
 import hmac
 from dataclasses import replace
@@ -14,7 +15,6 @@ from kit.money import Money
 from payments.inlet_recipe import Recipe
 from payments.providers import inlet, standard
 from payments.providers.base import Inbound, Reason, Rejected, Verified
-from tests.payments.providers import test_standard as webhooks
 from tests.payments.providers.example import Correction, Sale, minor
 from tests.payments.providers.test_inlet import (
     EXAMPLE,
@@ -96,6 +96,10 @@ def vouched_form(request: Inbound) -> object:
 TOKEN = replace(
     TILL, scheme="token", signature_header="Authorization", prefix="Bearer ", stamp_header=""
 )
+WEBHOOK_SECRET, OTHER_WEBHOOK_SECRET = (
+    "whsec_" + base64.b64encode(text).decode()
+    for text in (b"an inlet secret for testing", b"another inlet secret of tests")
+)
 WEBHOOK = replace(TILL, scheme="standard", signature_header="", prefix="", stamp_header="")
 
 
@@ -105,7 +109,7 @@ def with_token(request: Inbound, _at: datetime | None = None) -> Inbound:
 
 def as_webhook(request: Inbound, at: datetime) -> Inbound:
     key = "msg_" + hashlib.sha256(request.body).hexdigest()
-    headers = standard.sign(request.body, secret=webhooks.SECRET, message_id=key, at=at)
+    headers = standard.sign(request.body, secret=WEBHOOK_SECRET, message_id=key, at=at)
     return replace(request, headers=headers)
 
 
@@ -144,7 +148,7 @@ ALSO = (
     replace(
         EXAMPLE,
         variant="webhook",
-        keys=keys(WEBHOOK, webhooks.SECRET),
+        keys=keys(WEBHOOK, WEBHOOK_SECRET),
         payment=lambda sale: as_webhook(EXAMPLE.payment(sale), sale.at),
         refund=lambda refund: as_webhook(refund_of(refund), refund.at),
         signed_headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
@@ -155,7 +159,7 @@ ALSO = (
             request.headers.get("webhook-timestamp"),
             request.body,
         ),
-        other_keys=keys(WEBHOOK, webhooks.OTHER),
+        other_keys=keys(WEBHOOK, OTHER_WEBHOOK_SECRET),
     ),
 )
 
