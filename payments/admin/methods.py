@@ -24,6 +24,7 @@ class MethodForm(forms.ModelForm[PaymentMethod]):
             "code", "kind", "name", "name_zh_hant", "name_zh_hans", "is_offered", "order",
             "payer_countries", "regions", "currencies",
         ]  # fmt: skip
+        labels = {"order": gettext_lazy("Sort order")}
 
     def clean_code(self) -> str:
         return str(self.cleaned_data["code"]).strip().lower()
@@ -53,7 +54,7 @@ class MethodForm(forms.ModelForm[PaymentMethod]):
 class PaymentMethodAdmin(SettingsAdmin):
     scope = EVERYBODY
     form = MethodForm
-    list_display = ["shown_name", "code", "kind", "payers", "is_offered", "order"]
+    list_display = ["shown_name", "code", "kind", "payers", "is_offered", "place"]
     list_filter = ["is_offered", ("kind", ChoicesDropdownFilter)]
     search_fields = ["code", "name", "name_zh_hant", "name_zh_hans"]
     actions = ["offer", "withdraw"]
@@ -92,6 +93,10 @@ class PaymentMethodAdmin(SettingsAdmin):
     @display(description=gettext_lazy("name"), ordering="name")
     def shown_name(self, method: PaymentMethod) -> str:
         return str(method)
+
+    @display(description=gettext_lazy("Sort order"), ordering="order")
+    def place(self, method: PaymentMethod) -> int:
+        return method.order
 
     @display(description=gettext_lazy("countries of its payers"))
     def payers(self, method: PaymentMethod) -> str:

@@ -1,5 +1,6 @@
 """How lists and pages say it: amounts beside references, spans of time, and what is not there."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from django.utils import timezone
 from config.cards import lasting
 from kit.correspondence import DEAD
 from members.models import Delivery
-from payments.models import Line, Settlement, SettlementRow, Transaction
+from payments.models import Line, Order, Settlement, SettlementRow, Transaction
 from payments.services.rates import enter_rate
 from payments.services.reconcile.comparing import compare_due
 from tests import build
@@ -192,3 +193,22 @@ def test_why_rates_cannot_be_fetched_is_said_in_words(
 
     assert "No rates were fetched: The server does not take the connection." in shown
     assert "no_connection" not in shown
+
+
+def test_an_order_without_a_difference_shows_the_same_dash_as_everything_else(
+    world: World, boss: Client
+) -> None:
+    Order.record([
+        Order(
+            order_ref="SO-1",
+            amount=Decimal(5),
+            currency="HKD",
+            ordered_at=build.NOON,
+            received_at=build.NOON,
+        )
+    ])  # fmt: skip
+
+    listed = page(boss, "payments_order_changelist")
+
+    cells = re.findall(r"<td[^>]*field-shown_difference[^>]*>\s*(.*?)\s*</td>", listed, re.DOTALL)
+    assert cells == ["–"]
