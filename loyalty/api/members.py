@@ -268,12 +268,12 @@ class MemberView(ApiView):
     def patch(self, request: Request, code: str) -> Response:
         asked = checked(PersonIn, request.data)
         member = member_or_404(code)
-        if asked.get("store"):
-            member.home_store = store_for(request, asked.pop("store"))
-        changes = {name: value for name, value in asked.items() if name != "store"}
-        for name, value in changes.items():
+        code_of_store = asked.pop("store", "")
+        if code_of_store:
+            asked["home_store"] = store_for(request, code_of_store)
+        for name, value in asked.items():
             setattr(member, name, value)
-        member.save(update_fields=[*changes, "home_store"])
+        member.save(update_fields=list(asked))
         return Response(show_member(member, now=timezone.now()))
 
 

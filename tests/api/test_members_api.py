@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from loyalty.api import members
 from members.identity_kinds import WALLET
 from members.models import Consent, Event, Identity, Member
 from members.services import add_identity
@@ -213,6 +214,24 @@ def test_what_is_sent_is_changed_and_the_rest_stays(call: Call) -> None:
     assert (answer.status_code, answer.json()["language"]) == (200, "zh-hans")
     assert (mei.name, mei.language, str(mei.home_store)) == ("Mei", "zh-hans", "TST")
     assert [error["pointer"] for error in refused.json()["errors"]] == ["#/language"]
+
+
+def test_a_change_takes_nothing_back_that_another_till_changed_meanwhile(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mei, store = till.member("Mei"), till.store("TST")
+
+    def read_then_overtaken(code: str) -> Member:
+        found = Member.objects.get(code=code)
+        Member.objects.filter(pk=found.pk).update(home_store=store)
+        return found
+
+    monkeypatch.setattr(members, "member_or_404", read_then_overtaken)
+    answer = call("patch", f"members/{mei.code}", {"language": "zh-hans"}, once="1")
+
+    mei.refresh_from_db()
+    assert answer.status_code == 200
+    assert (mei.language, mei.home_store) == ("zh-hans", store)
 
 
 def test_signs_are_listed_masked_added_and_removed(call: Call) -> None:
