@@ -40,6 +40,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     age_problem,
     answering,
     clues_in,
@@ -77,11 +78,9 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
 
 def _verified(request: Inbound, keys: Keys) -> Verified | Rejected:
     event = Fields(json_object(request.body))
-    wanted = keys.settings.get("account_id", "").strip()
     named = event.hint("account_id") or event.hint("accountId")
-    if wanted and named != wanted:
-        return Rejected(Reason.OTHER_MERCHANT, "account_id")
-    return Verified(delivery_key=event.text("id"))
+    problem = addressee_problem(keys, "account_id", named)
+    return problem or Verified(delivery_key=event.text("id"))
 
 
 @malformed_if_unreadable

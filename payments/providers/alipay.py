@@ -31,6 +31,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     answering,
     content_key,
     malformed_if_unreadable,
@@ -90,9 +91,9 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     if _is_ambiguous(form):
         return Rejected(Reason.MALFORMED, "A value contains the name of another field.")
     for name in ("app_id", "seller_id"):
-        wanted = keys.settings.get(name, "").strip()
-        if wanted and fields.values.get(name) != wanted:
-            return Rejected(Reason.OTHER_MERCHANT, name)
+        other = addressee_problem(keys, name, fields.values.get(name))
+        if other is not None:
+            return other
     return Verified(delivery_key=_delivery_key(fields, request.body))
 
 

@@ -40,6 +40,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     answering,
     content_key,
     malformed_if_unreadable,
@@ -86,11 +87,9 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     problem = _signature_problem(request, keys)
     if problem is not None:
         return problem
-    wanted = keys.settings.get("client_id", "").strip()
-    if wanted and request.headers["client-id"] != wanted:
-        return Rejected(Reason.OTHER_MERCHANT, "Client-Id")
+    problem = addressee_problem(keys, "client_id", request.headers["client-id"])
     notice = Fields(json_object(request.body))
-    return Verified(delivery_key=_delivery_key(notice, request.body))
+    return problem or Verified(delivery_key=_delivery_key(notice, request.body))
 
 
 @malformed_if_unreadable

@@ -326,6 +326,12 @@ def age_problem(age: float, *, most: int = FRESH_SECONDS) -> Rejected | None:
     return Rejected(Reason.TOO_OLD if age > 0 else Reason.TOO_NEW, f"{int(age)} s")
 
 
+def addressee_problem(keys: Keys, setting: str, given: object) -> Rejected | None:
+    """Refuses what was signed for another app or seller than the one that the account names."""
+    wanted = keys.settings.get(setting, "").strip()
+    return Rejected(Reason.OTHER_MERCHANT, setting) if wanted and given != wanted else None
+
+
 def content_key(body: bytes) -> str:
     """A delivery key for a post that has nothing of its own to be known by."""
     return "sha256:" + hashlib.sha256(body).hexdigest()

@@ -39,6 +39,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     answering,
     content_key,
     malformed_if_unreadable,
@@ -102,10 +103,8 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     if not any(is_same(check_mac_value(signed, pair), given) for pair in pairs):
         return Rejected(Reason.BAD_SIGNATURE)
     form = _unambiguous(fields)
-    wanted = keys.settings.get("merchant_id", "").strip()
-    if wanted and form.values.get("merchantid") != wanted:
-        return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
-    return Verified(delivery_key=_delivery_key(form, request.body))
+    problem = addressee_problem(keys, "merchant_id", form.values.get("merchantid"))
+    return problem or Verified(delivery_key=_delivery_key(form, request.body))
 
 
 @malformed_if_unreadable

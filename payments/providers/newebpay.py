@@ -46,6 +46,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     answering,
     malformed_if_unreadable,
     refused_if_unreadable,
@@ -93,10 +94,8 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     if pair is None:
         return Rejected(Reason.BAD_SIGNATURE)
     status, result = _result(trade_info, pair)
-    wanted = keys.settings.get("merchant_id", "").strip()
-    if wanted and result.values.get("MerchantID") != wanted:
-        return Rejected(Reason.OTHER_MERCHANT, "MerchantID")
-    return Verified(delivery_key=_delivery_key(status, result, trade_info))
+    problem = addressee_problem(keys, "merchant_id", result.values.get("MerchantID"))
+    return problem or Verified(delivery_key=_delivery_key(status, result, trade_info))
 
 
 @malformed_if_unreadable

@@ -32,6 +32,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     answering,
     content_key,
     malformed_if_unreadable,
@@ -72,10 +73,8 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     if problem is not None:
         return problem
     notice = Fields(json_object(request.body))
-    wanted = keys.settings.get("mchid", "").strip()
-    if wanted and notice.values.get("mchid") != wanted:
-        return Rejected(Reason.OTHER_MERCHANT, "mchid")
-    return Verified(delivery_key=_delivery_key(notice, request.body))
+    problem = addressee_problem(keys, "mchid", notice.values.get("mchid"))
+    return problem or Verified(delivery_key=_delivery_key(notice, request.body))
 
 
 @malformed_if_unreadable

@@ -37,6 +37,7 @@ from payments.providers.base import (
     Reply,
     SettingField,
     Verified,
+    addressee_problem,
     answering,
     clues_in,
     content_key,
@@ -80,10 +81,8 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     if not any(is_same(base64.b64encode(mac).decode(), given) for mac in expected):
         return Rejected(Reason.BAD_SIGNATURE)
     event = Fields(json_object(request.body))
-    wanted = keys.settings.get("merchant_id", "").strip()
-    if wanted and event.values.get("merchant_id") != wanted:
-        return Rejected(Reason.OTHER_MERCHANT, "merchant_id")
-    return Verified(delivery_key=_delivery_key(event, request.body))
+    problem = addressee_problem(keys, "merchant_id", event.values.get("merchant_id"))
+    return problem or Verified(delivery_key=_delivery_key(event, request.body))
 
 
 @malformed_if_unreadable
