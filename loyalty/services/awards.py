@@ -159,12 +159,13 @@ def _earn(
         terms = version.terms
         refusal = _refusal(version, facts, frozen["verdicts"], docket)
         candidates.append(Candidate(terms, refusal, frozen["caps"].get(str(terms.rule))))
+    counted = case.payment.that_earns(money).amount
     basket = Basket(
-        amount=money.amount,
+        amount=counted,
         currency=money.currency,
         reporting_rate=Decimal(frozen["rate"]),
         reporting_currency=docket.shop.currency,
-        categories=_categories_left(case.payment, corrections, money.amount, docket),
+        categories=_categories_left(case.payment, corrections, counted, docket),
         multiplier=Decimal(frozen["multiplier"]),
     )
     return earn(basket, candidates)

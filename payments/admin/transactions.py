@@ -142,7 +142,8 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
     actions_detail = ["link_one", "ask_platform"]
     fieldsets = [
         (None, {"fields": [
-            "kind", "shown_amount", "occurred_at", "member", "store", "shown_state", "error",
+            "kind", "shown_amount", "shown_earning", "occurred_at", "member", "store",
+            "shown_state", "error",
         ]}),
         (gettext_lazy("Where it came from"), {"fields": [
             "source", "account", "callback", "received_at", "payment_ref", "effect_ref",
@@ -150,7 +151,7 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
         ]}),
         (gettext_lazy("In the reporting currency"), {"fields": ["rate", "shown_reporting"]}),
     ]  # fmt: skip
-    readonly_fields = ["shown_amount", "shown_reporting", "shown_state"]
+    readonly_fields = ["shown_amount", "shown_earning", "shown_reporting", "shown_state"]
     export_fields = [
         "occurred_at",
         "payment_ref",
@@ -165,8 +166,12 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Whether a sum is a total is a question of the few refunds that are one."""
-        hidden = set() if obj is not None and obj.is_total else {"is_total"}
+        """Only few refunds are totals, and only few payments earn on less than the whole."""
+        hidden = set()
+        if obj is None or not obj.is_total:
+            hidden.add("is_total")
+        if obj is None or obj.earning_amount is None:
+            hidden.add("shown_earning")
         return [
             (title, {"fields": [name for name in shown["fields"] if name not in hidden]})
             for title, shown in self.fieldsets
@@ -232,6 +237,13 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
     @display(description=gettext_lazy("amount"), ordering="amount")
     def shown_amount(self, row: Transaction) -> str:
         return signed_amount(row)
+
+    @display(description=gettext_lazy("amount that earns"))
+    def shown_earning(self, row: Transaction) -> str:
+        """The rest was paid by vouchers or the like, and earns no points."""
+        if row.earning_amount is None:
+            return NOTHING
+        return Money(row.earning_amount, row.currency).display(get_language() or "en")
 
     @display(description=gettext_lazy("reporting amount"))
     def shown_reporting(self, row: Transaction) -> str:

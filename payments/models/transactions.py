@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from kit.facts import Fact
@@ -111,6 +111,14 @@ class Transaction(Fact, Work):
         blank=True,
     )
 
+    earning_amount = models.DecimalField(
+        _("amount that earns"),
+        max_digits=MAX_DIGITS,
+        decimal_places=DECIMAL_PLACES,
+        null=True,
+        blank=True,
+        help_text=_("Of a payment, where a part of it earns no points: vouchers, say."),
+    )
     payer_country = models.CharField(
         _("payer's country"), max_length=2, blank=True, default="", help_text="ISO 3166-1 alpha-2"
     )
@@ -161,6 +169,10 @@ class Transaction(Fact, Work):
                 fields=["account", "payment_ref", "kind", "effect_ref"], name="effect_once"
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="transaction_moves_money"),
+            models.CheckConstraint(
+                condition=Q(earning_amount=None) | Q(earning_amount__range=(0, F("amount"))),
+                name="transaction_earns_at_most_all",
+            ),
         ]
         indexes = [
             *Work.indexes_of_work,
@@ -202,6 +214,12 @@ class Transaction(Fact, Work):
     @property
     def money(self) -> Money:
         return Money(self.amount, self.currency)
+
+    def that_earns(self, left: Money) -> Money:
+        """The part of what is `left` of this payment that earns points: all, or its share."""
+        if self.earning_amount is None:
+            return left
+        return left.convert(self.earning_amount / self.amount, left.currency)
 
 
 class Line(Fact):

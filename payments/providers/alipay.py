@@ -8,6 +8,7 @@ Refund notices carry the total refunded so far (`refund_fee`), never this refund
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,6 +19,13 @@ from kit.money import Money
 from kit.signatures import UnusableSecret, decoded_base64, is_rsa_sha256, rsa_public_key
 from kit.untrusted import Fields, Unreadable, form_fields, positive
 from payments.passback import read_passback
+from payments.points_base import (
+    PAID,
+    RECEIVED,
+    part_that_earns,
+    points_base_of,
+    points_base_setting,
+)
 from payments.providers.base import (
     Clue,
     Ignored,
@@ -55,6 +63,7 @@ _FIELDS_WE_READ: Final = (
     b"app_id",
     b"buyer_id",
     b"buyer_open_id",
+    b"buyer_pay_amount",
     b"gmt_close",
     b"gmt_payment",
     b"gmt_refund",
@@ -63,6 +72,7 @@ _FIELDS_WE_READ: Final = (
     b"out_biz_no",
     b"out_trade_no",
     b"passback_params",
+    b"receipt_amount",
     b"refund_fee",
     b"seller_id",
     b"store_id",
@@ -71,6 +81,8 @@ _FIELDS_WE_READ: Final = (
     b"trade_status",
     b"trans_currency",
 )
+
+_POINTS_BASES: Final = {PAID: "buyer_pay_amount", RECEIVED: "receipt_amount"}
 
 _MOVES_NO_MONEY: Final = {
     "": "no_trade_status",  # Other messages, and the browser's return address, are signed too.
@@ -98,14 +110,14 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
 
 
 @malformed_if_unreadable
-def read(request: Inbound, _keys: Keys) -> list[Notice] | Ignored:
+def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     """The payment, or the refunds so far, that a notice tells of; raises MalformedPayload."""
     fields = Fields(_decoded(form_fields(request.body)))
     status = fields.text_or_blank("trade_status")
     if status in ("TRADE_SUCCESS", "TRADE_CLOSED") and _tells_of_refund(fields):
         return [_refund(fields)]
     if status == "TRADE_SUCCESS":
-        return [_payment(fields)]
+        return [_payment(fields, points_base_of(keys))]
     return Ignored(_MOVES_NO_MONEY.get(status, "unknown_trade_status"))
 
 
@@ -178,14 +190,20 @@ def _tells_of_refund(fields: Fields) -> bool:
     return fields.has("refund_fee") and fields.decimal("refund_fee") > 0
 
 
-def _payment(fields: Fields) -> Notice:
-    return _notice(
+def _payment(fields: Fields, points_base: str) -> Notice:
+    whole = _amount(fields, "total_amount")
+    notice = _notice(
         fields,
         kind=Kind.PAYMENT,
         effect_ref=fields.text("trade_no"),
-        amount=_amount(fields, "total_amount"),
+        amount=whole,
         occurred_at=fields.local_instant("gmt_payment", _SHANGHAI),
     )
+    name = _POINTS_BASES.get(points_base)
+    if name is None or not fields.has(name):
+        return notice
+    part = Money.parse(fields.decimal(name), whole.currency)
+    return replace(notice, earns=part_that_earns(part, whole))
 
 
 def _refund(fields: Fields) -> Notice:
@@ -255,5 +273,6 @@ PROVIDER = Provider(
             "app_id", _("Application ID"), _("Notices for other applications are refused.")
         ),
         SettingField("seller_id", _("Seller ID"), _("Begins with 2088; others are refused.")),
+        points_base_setting(PAID, RECEIVED),
     ),
 )

@@ -130,6 +130,7 @@ class Notice:
                  refunds) + chargebacks - reversals, so that no refund counts twice)
     member_code: our member number out of signed metadata, if the merchant put it there
     payer_country: ISO 3166-1 alpha-2 of the payer's wallet or card, if the platform says so
+    earns:       of a payment, the part that earns points, if not all of it (vouchers, say)
     settled:     what the platform pays out for this effect, before its fee, in the currency of the
                  payout; `fee` in the same currency. Most notices do not know; settlement files do
     """
@@ -147,6 +148,7 @@ class Notice:
     clues: tuple[Clue, ...] = ()
     lines: tuple[NoticeLine, ...] = ()
     payer_country: str = ""
+    earns: Money | None = None
     settled: Money | None = None
     fee: Money | None = None
 

@@ -15,6 +15,7 @@ The payload is ours. For builders of tills and shops:
         "member": "M4K7Q2Z9P",                    the member number that the till scanned
         "store": "central",                       the store's code in the back office
         "method": "octopus",
+        "earning_amount": "80.00",                where a part of it earns no points: vouchers, say
         "customer": {"phone": "+85255550100", "email": "…", "wallet": "…"},
         "lines": [{"sku": "LATTE", "quantity": "2", "amount": "80.00",
                    "name": "Latte", "category": "drinks"}]}}
@@ -58,6 +59,7 @@ from kit.untrusted import (
     plain_decimal,
     positive,
 )
+from payments.points_base import part_that_earns
 from payments.providers.base import (
     Clue,
     Ignored,
@@ -146,8 +148,15 @@ def _notice(name: str, data: Fields) -> Notice:
         store_code=data.text_or_blank("store", longest=20),
         method=data.text_or_blank("method", longest=40),
         clues=tuple(_clues(data.inner("customer"))),
+        earns=_earns(data, amount) if kind is Kind.PAYMENT else None,
         lines=tuple(_line(item, currency) for item in data.items("lines", most=_MOST_LINES)),
     )
+
+
+def _earns(data: Fields, whole: Money) -> Money | None:
+    if not data.has("earning_amount"):
+        return None
+    return part_that_earns(Money.parse(data.decimal("earning_amount"), whole.currency), whole)
 
 
 def _clues(customer: Fields) -> Iterator[Clue]:

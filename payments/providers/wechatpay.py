@@ -39,6 +39,7 @@ from kit.signatures import (
 )
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.passback import read_passback
+from payments.points_base import PAID, part_that_earns, points_base_of, points_base_setting
 from payments.providers.base import (
     Clue,
     Ignored,
@@ -103,7 +104,9 @@ def read(request: Inbound, keys: Keys) -> list[Notice] | Ignored:
     if name not in ("TRANSACTION.SUCCESS", "REFUND.SUCCESS"):
         return Ignored(_MOVES_NO_MONEY.get(name, "unused_event"))
     inner = _inner(event, keys)
-    return _payment(inner) if name == "TRANSACTION.SUCCESS" else _refund(inner)
+    if name == "REFUND.SUCCESS":
+        return _refund(inner)
+    return _payment(inner, counts_paid=points_base_of(keys) == PAID)
 
 
 # An empty 200 stops WeChat Pay from sending again; a refusal says FAIL in JSON.
@@ -268,7 +271,7 @@ def _exact(resource: Fields, name: str) -> str:
     return value
 
 
-def _payment(paid: Fields) -> list[Notice] | Ignored:
+def _payment(paid: Fields, *, counts_paid: bool) -> list[Notice] | Ignored:
     if paid.has("trade_state") and paid.text("trade_state") != "SUCCESS":
         return Ignored("not_paid_yet")
     # The global edition calls the platform's number of a payment `id`.
@@ -287,6 +290,7 @@ def _payment(paid: Fields) -> list[Notice] | Ignored:
             or paid.inner("scene_info").hint("device_id", longest=20),
             method="wechatpay",
             clues=tuple(_clues(paid)),
+            earns=_without_vouchers(paid) if counts_paid else None,
         )
     ]
 
@@ -313,6 +317,15 @@ def _amount(fields: Fields, name: str) -> Money:
     amount = fields.inner("amount")
     currency = amount.text_or_blank("currency", longest=3) or "CNY"
     return positive(Money.from_minor(amount.whole_number(name), currency), f"amount.{name}")
+
+
+def _without_vouchers(paid: Fields) -> Money | None:
+    """What the payer paid, if it is told, and not in the currency of their own wallet."""
+    whole, amount = _amount(paid, "total"), paid.inner("amount")
+    currency = amount.text_or_blank("payer_currency", longest=3) or whole.currency
+    if not amount.has("payer_total") or currency != whole.currency:
+        return None
+    return part_that_earns(Money.from_minor(amount.whole_number("payer_total"), currency), whole)
 
 
 def _clues(paid: Fields) -> Iterator[Clue]:
@@ -371,5 +384,6 @@ PROVIDER = Provider(
     clue_kinds={"wechat_openid": _("WeChat openid")},
     settings=(
         SettingField("mchid", _("Merchant number"), _("Notices for other merchants are refused.")),
+        points_base_setting(PAID),
     ),
 )

@@ -174,6 +174,7 @@ def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) 
         order_ref=notice.order_ref[:100],
         method=methods.get(notice.method, ""),
         store_id=store.pk if store else entry.store_id,
+        earning_amount=notice.earns.amount if notice.earns else None,
         payer_country=notice.payer_country[:2],
         settled_amount=settled.amount if settled else None,
         settled_currency=settled.currency if settled else None,
