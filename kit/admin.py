@@ -64,8 +64,7 @@ def display(**options: Any) -> Callable[[Method], Method]:
 
 
 def action(**options: Any) -> Callable[[Method], Method]:
-    """An action of a list, row or page: Unfold's decorator with types. Those of a page are links,
-    which no CSRF token guards: they run for links of our own pages only."""
+    """An action of a list, row or page: Unfold's decorator with types, for our own links only."""
     options.setdefault("variant", ActionVariant.DEFAULT)
 
     def decorate(method: Method) -> Method:
@@ -226,6 +225,12 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         scoping = self.scope or Scoping()
         return super().get_queryset(request).filter(scoping.rows(scope_of(request.user)))
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Nobody filters by what they may not read: a list tells it as well as a page does."""
+        hidden = () if request and may_see_personal_data(request) else self.personal_fields
+        is_shown = lookup.partition("__")[0] not in hidden
+        return is_shown and super().lookup_allowed(lookup, value, request)
 
     def is_in_scope(self, request: HttpRequest, row: Any) -> bool:
         """Django hands over a row, Unfold's actions only its key: both are looked up."""

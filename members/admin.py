@@ -60,7 +60,7 @@ class MemberAdmin(BaseAdmin):
     search_fields = ["code"]
     search_help_text = gettext_lazy("Member number, or a whole phone number or e-mail address")
     export_fields = ["code", "name", "region__code", "home_store__code", "language", "joined_at"]
-    personal_fields = ["name"]
+    personal_fields = ["name", "born_on"]
     autocomplete_fields = ["region", "home_store"]
     add_form = EnrolForm
     actions_detail = ["record_consent", "open_member_page"]

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from members.models import ApiKey, Programme, Region
+from members.models import ApiKey, Programme, Region, StaffScope
 from payments.models import Account, Callback
 from tests.admin.conftest import World, _at_noon, _fresh_cache, as_boss, as_manager, world
 from tests.build import NOON
@@ -144,3 +145,21 @@ def test_no_action_of_any_page_runs_for_a_link_on_another_site(
 
     assert {name: status for name, status in answers.items() if status not in (200, 403)} == {}
     assert len(answers) > 15
+
+
+@pytest.mark.parametrize("lookup", ["born_on", "born_on__lte", "born_on__year", "name__contains"])
+def test_who_may_not_read_a_birthday_cannot_find_it_by_filters(
+    world: World, as_boss: Client, lookup: str
+) -> None:
+    cashier = world.nobody
+    cashier.groups.set(Group.objects.filter(name="Cashier"))
+    StaffScope.objects.create(user=cashier, sees_everything=True)
+    as_cashier = Client()
+    as_cashier.force_login(cashier)
+    url = reverse("admin:members_member_changelist")
+
+    asked = as_cashier.get(url, {lookup: "1990"})
+
+    assert asked.status_code == 400
+    assert as_cashier.get(url, {"region__id__exact": "1"}).status_code == 200
+    assert as_boss.get(url, {"born_on__year": "1990"}).status_code == 200
