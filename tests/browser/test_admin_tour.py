@@ -2,13 +2,16 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from loyalty.models import Rule
-from payments.models import Account, Callback, Transaction
+from payments.models import Account, Callback, Settlement, Transaction
+from payments.services.reconcile.comparing import compare_due
 from tests import build
 from tests.admin.conftest import World
 from tests.browser.conftest import sign_in
+from tests.reconciliation.files import generic_file, sales, take
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -140,6 +143,19 @@ def test_fields_show_only_where_they_mean_something(shop: World, page: Page) -> 
 
     expect(page.locator("#id_fixed_points")).to_be_visible()
     expect(rates).to_be_hidden()
+
+
+def test_the_result_of_a_large_file_appears_by_itself(shop: World, page: Page) -> None:
+    taken = take(shop.near.account, generic_file(sales(21)))
+    Settlement.objects.filter(pk=taken.pk).update(due_at=build.NOON)
+    sign_in(page)
+    page.goto(reverse("admin:payments_settlement_change", args=[taken.pk]))
+    expect(page.get_by_text("The file is being compared: 21 rows.")).to_be_visible()
+
+    compare_due(now=timezone.now())
+
+    expect(page.get_by_role("link", name="21 Missing here")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The file is being compared")).to_have_count(0)
 
 
 @pytest.mark.parametrize("language", ["zh-hant", "zh-hans"])
