@@ -64,7 +64,7 @@ class Refused(exceptions.APIException):
     status_code: int = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(
-        self, detail: str, *, code: str, status: int | None = None, **members: str
+        self, detail: str, *, code: str, status: int | None = None, **members: Any
     ) -> None:
         super().__init__(detail, code)
         self.code = code

@@ -1,13 +1,12 @@
 """/api/v1/orders/{order_ref}/returns and /api/v1/transactions/{id}/refunds: money that went back
 without a platform telling us."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -26,6 +25,7 @@ from kit.http import (
     YesOrNo,
     checked,
 )
+from kit.money import Money
 from members.api import (
     CHANGE_PROBLEMS,
     IDEMPOTENCY_KEY,
@@ -51,10 +51,12 @@ from payments.services.refunds import (
     CannotRefund,
     NotAPayment,
     RefTaken,
+    Refunded,
     TooMuch,
     Wanted,
     refund_payment,
 )
+from payments.services.returns import currency_of, lefts_of, return_order
 
 _STATUS: Final = {
     RefTaken: (HTTPStatus.CONFLICT, "refund_ref_taken"),
@@ -93,7 +95,8 @@ class RefundIn(_BackIn):
 
 class ReturnIn(_BackIn):
     return_ref = LineOfText(
-        help_text="Your own number of the return, or the platform's of the refund."
+        longest=90,
+        help_text="Your own number of the return, or the platform's of the refund.",
     )
     store = LineOfText(longest=20, required=False, help_text="Left out: the key's own store.")
 
@@ -109,6 +112,13 @@ class RefundOut(serializers.Serializer[Any]):
     is_new = serializers.BooleanField(help_text="False: this refund was known already.")
 
 
+class ReturnOut(RefundOut):
+    """The whole return; `id` and `payment` are those of its first part."""
+
+    left = serializers.CharField(help_text="Of all payments of the order, in this currency.")
+    parts = RefundOut(many=True, help_text="One for each payment that bears a share.")
+
+
 _REFUND: Final = {
     "id": "0199a1f9-11aa-7e02-a3c1-7b2d9c5e4f60",
     "payment": "0199a1f4-7c11-7a02-8f0c-5d1c9b2e7f31",
@@ -122,6 +132,35 @@ _REFUND: Final = {
 _BOOKED: Final = OpenApiExample(
     "Booked", response_only=True, status_codes=["200", "201"], value=_REFUND
 )
+_SECOND: Final = {
+    "id": "0199a1f9-11ab-7c55-9d2e-4f60a1b3c5d7",
+    "payment": "0199a1f4-7c12-7d31-b6a8-0e2f4c6a8b1d",
+    "refund_ref": "RET-0007:2",
+    "amount": "138.00",
+    "left": "0.00",
+}
+_RETURNED: Final = [
+    OpenApiExample(
+        "Booked",
+        response_only=True,
+        status_codes=["200", "201"],
+        value={**_REFUND, "parts": [_REFUND]},
+    ),
+    OpenApiExample(
+        "Booked on card and cash",
+        response_only=True,
+        status_codes=["200", "201"],
+        value={
+            **_REFUND,
+            "amount": "238.00",
+            "left": "0.00",
+            "parts": [
+                {**_REFUND, "amount": "100.00", "left": "0.00"},
+                {**_REFUND, **_SECOND},
+            ],
+        },
+    ),
+]
 _TOO_MUCH: Final = OpenApiExample(
     "More than is left",
     response_only=True,
@@ -134,6 +173,37 @@ _TOO_MUCH: Final = OpenApiExample(
         "code": "refund_too_large",
         "detail": "Only HK$158.00 is left of this payment. Enter that much or less.",
         "left": "158.00",
+    },
+)
+_TOO_MUCH_OF_SEVERAL: Final = OpenApiExample(
+    "More than is left of two payments",
+    response_only=True,
+    media_type=PROBLEM_TYPE,
+    status_codes=["422"],
+    value={
+        "type": "urn:regulars:problem:refund-too-large",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "code": "refund_too_large",
+        "detail": (
+            "Only HK$158.00 is left of what was paid for this order: HK$20.00 of ch_3QF, "
+            "HK$138.00 of TST-0043. Enter that much or less."
+        ),
+        "left": "158.00",
+        "payments": [
+            {
+                "id": "0199a1f4-7c11-7a02-8f0c-5d1c9b2e7f31",
+                "method": "card",
+                "left": "20.00",
+                "currency": "HKD",
+            },
+            {
+                "id": "0199a1f4-7c12-7d31-b6a8-0e2f4c6a8b1d",
+                "method": "cash",
+                "left": "138.00",
+                "currency": "HKD",
+            },
+        ],
     },
 )
 
@@ -183,12 +253,16 @@ class ReturnsView(ApiView):
         description=(
             "A refund of the order's payment, with the lines that came back. Where the platform "
             "reports its refunds itself, give its number as `return_ref`: then the two are one. "
-            "An order that nobody has paid yet cannot be returned (409 `order_not_paid`)."
+            "An order that nobody has paid yet cannot be returned (409 `order_not_paid`).\n\n"
+            "Of an order with several payments each bears a share by what is left of it, and "
+            "`parts` shows them: `RET-0007`, `RET-0007:2` … The lines stay together, on the part "
+            "of the payment that has the lines bought. What went back over one payment only "
+            "belongs to `/transactions/{id}/refunds`."
         ),
         tags=["refunds"],
         parameters=[IDEMPOTENCY_KEY],
         request=ReturnIn,
-        responses={201: RefundOut, 200: RefundOut, **CHANGE_PROBLEMS},
+        responses={201: ReturnOut, 200: ReturnOut, **CHANGE_PROBLEMS},
         examples=[
             OpenApiExample(
                 "One cup",
@@ -198,8 +272,9 @@ class ReturnsView(ApiView):
                     "lines": [{"sku": "CUP-BLUE", "amount": "80.00"}],
                 },
             ),
-            _BOOKED,
+            *_RETURNED,
             _TOO_MUCH,
+            _TOO_MUCH_OF_SEVERAL,
         ],
     )
     @answer_once
@@ -207,15 +282,26 @@ class ReturnsView(ApiView):
         asked = checked(ReturnIn, request.data)
         store = store_for(request, asked.get("store", ""))
         payments = _payments(text_in_path(order_ref), store)
-        payment = _payment_for(payments, asked)
-        return _refund(request, payment, asked, asked["return_ref"])
+        wanted = _wanted(asked, asked["return_ref"], currency_of(payments))
+        try:
+            parts = return_order(payments, wanted, by=key_of(request), now=timezone.now())
+        except CannotRefund as refusal:
+            raise _problem(refusal, payments) from refusal
+        first = parts[0]
+        shown = _shown(first) | {
+            "refund_ref": asked["return_ref"],
+            "amount": coin(wanted.amount),
+            "left": coin(_left_in(wanted.amount.currency, payments)),
+            "parts": [_shown(part) for part in parts],
+        }
+        return Response(ReturnOut(shown).data, _status(first))
 
 
 def _payments(order_ref: str, store: Store | None) -> list[Transaction]:
     rows = Transaction.objects.filter(kind=Kind.PAYMENT, order_ref=order_ref)
     if store is not None:
         rows = rows.filter(store=store)
-    payments = list(rows.order_by("occurred_at", "pk")[:50])
+    payments = list(rows.select_related("order").order_by("occurred_at", "pk")[:50])
     if not payments:
         raise Refused(
             _("No payment of this order is known here. Send the return once it is paid."),
@@ -229,22 +315,20 @@ def _payments(order_ref: str, store: Store | None) -> list[Transaction]:
     return payments
 
 
-def _payment_for(payments: list[Transaction], asked: Mapping[str, Any]) -> Transaction:
-    """The one that this return was booked on before, else the first with enough left."""
-    before = Transaction.objects.filter(
-        Q(original__in=payments), kind=Kind.REFUND, effect_ref=asked["return_ref"]
-    ).first()
-    if before is not None and before.original is not None:
-        return before.original
-    enough = (p for p in payments if left_of(p).amount >= asked["amount"])
-    return next(enough, None) or max(payments, key=lambda p: left_of(p).amount)
-
-
 def _refund(
     request: Request, payment: Transaction, asked: Mapping[str, Any], ref: str
 ) -> Response:
-    money = positive_money(asked, "amount", payment.currency)
-    wanted = Wanted(
+    wanted = _wanted(asked, ref, payment.currency)
+    try:
+        refunded = refund_payment(payment, wanted, by=key_of(request), now=timezone.now())
+    except CannotRefund as refusal:
+        raise _problem(refusal, [payment]) from refusal
+    return Response(RefundOut(_shown(refunded)).data, _status(refunded))
+
+
+def _wanted(asked: Mapping[str, Any], ref: str, currency: str) -> Wanted:
+    money = positive_money(asked, "amount", currency)
+    return Wanted(
         amount=money,
         ref=ref,
         reason=asked.get("reason", ""),
@@ -252,12 +336,13 @@ def _refund(
         occurred_at=asked.get("occurred_at"),
         is_outside=asked["is_outside"],
     )
-    try:
-        refunded = refund_payment(payment, wanted, by=key_of(request), now=timezone.now())
-    except CannotRefund as refusal:
-        raise _problem(refusal, payment) from refusal
+
+
+def _shown(refunded: Refunded) -> dict[str, Any]:
     row = refunded.transaction
-    shown = {
+    payment = row.original
+    assert payment is not None  # Only what has one is booked here.
+    return {
         "id": row.pk,
         "payment": payment.pk,
         "order_ref": payment.order_ref,
@@ -267,13 +352,32 @@ def _refund(
         "left": coin(left_of(payment)),
         "is_new": refunded.is_new,
     }
-    status = HTTPStatus.CREATED if refunded.is_new else HTTPStatus.OK
-    return Response(RefundOut(shown).data, status)
 
 
-def _problem(refusal: CannotRefund, payment: Transaction) -> Refused:
+def _status(refunded: Refunded) -> HTTPStatus:
+    return HTTPStatus.CREATED if refunded.is_new else HTTPStatus.OK
+
+
+def _left_in(currency: str, payments: Sequence[Transaction]) -> Money:
+    lefts = [left_of(row).amount for row in payments if row.currency == currency]
+    return Money(sum(lefts, Decimal(0)), currency)
+
+
+def _problem(refusal: CannotRefund, payments: Sequence[Transaction]) -> Refused:
     status, code = _STATUS.get(
         type(refusal), (HTTPStatus.UNPROCESSABLE_ENTITY, "refund_not_possible")
     )
-    extra = {"left": coin(left_of(payment))} if isinstance(refusal, TooMuch) else {}
+    extra: dict[str, Any] = {}
+    if isinstance(refusal, TooMuch):
+        extra["left"] = coin(_left_in(currency_of(payments), payments))
+    if isinstance(refusal, TooMuch) and len(payments) > 1:
+        extra["payments"] = [
+            {
+                "id": str(left.payment.pk),
+                "method": left.payment.method,
+                "left": coin(left.money),
+                "currency": left.money.currency,
+            }
+            for left in lefts_of(payments)
+        ]
     return Refused(str(refusal), code=code, status=status, **extra)

@@ -92,12 +92,13 @@ def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: dateti
 
 
 def similar_to(
-    payment: Transaction, *, amount: Money, kind: Kind, now: datetime
+    payment: Transaction, *, amount: Money, kind: Kind, now: datetime, by: Any = None
 ) -> Transaction | None:
-    """What a platform told already and may be what somebody is about to enter."""
+    """What a platform told already and may be what somebody (`by`) is about to enter."""
     asked = Transaction(
         original=payment,
         kind=kind,
+        source=_source_of(by),
         amount=amount.amount,
         currency=amount.currency,
         occurred_at=now,
@@ -130,11 +131,16 @@ def _known(payment: Transaction, wanted: Wanted) -> Transaction | None:
         effect_ref=wanted.ref,
     ).first()
     if row is not None and row.amount != wanted.amount.amount:
-        raise RefTaken(
-            _("%(ref)s is booked already, with %(amount)s. Give this one another reference.")
-            % {"ref": wanted.ref, "amount": _shown(row.money)}
-        )
+        raise taken_already(wanted.ref, row.money)
     return row
+
+
+def taken_already(ref: str, money: Money) -> RefTaken:
+    """The refusal of a reference that was booked before, with this amount."""
+    return RefTaken(
+        _("%(ref)s is booked already, with %(amount)s. Give this one another reference.")
+        % {"ref": ref, "amount": words_of(money)}
+    )
 
 
 def _check_amount(payment: Transaction, wanted: Wanted) -> None:
@@ -145,17 +151,16 @@ def _check_amount(payment: Transaction, wanted: Wanted) -> None:
         if taken < wanted.amount:
             raise TooMuch(
                 _("Only %(amount)s was taken of this payment, so no more can come back.")
-                % {"amount": _shown(taken)}
+                % {"amount": words_of(taken)}
             )
     elif left < wanted.amount:
         raise TooMuch(
             _("Only %(amount)s is left of this payment. Enter that much or less.")
-            % {"amount": _shown(left)}
+            % {"amount": words_of(left)}
         )
 
 
 def _entry(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> Entry:
-    source = Transaction.Source.API if isinstance(by, ApiKey) else Transaction.Source.STAFF
     return Entry(
         notice=Notice(
             kind=wanted.kind,
@@ -168,7 +173,7 @@ def _entry(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> E
             lines=wanted.lines,
         ),
         account_id=payment.account_id,
-        source=source,
+        source=_source_of(by),
         received_at=now,
         store_id=payment.store_id,
         is_by_hand=True,
@@ -176,5 +181,10 @@ def _entry(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> E
     )
 
 
-def _shown(money: Money) -> str:
+def _source_of(by: Any) -> str:
+    return Transaction.Source.API if isinstance(by, ApiKey) else Transaction.Source.STAFF
+
+
+def words_of(money: Money) -> str:
+    """The amount as readers of the active language write it."""
     return money.display(get_language() or "en")
