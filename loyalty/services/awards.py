@@ -108,8 +108,8 @@ def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
         case,
         docket,
         {
-            rule: earned_after.by_rule.get(rule, 0) - points
-            for rule, points in earned_before.by_rule.items()
+            rule: earned_after.by_rule.get(rule, 0) - earned_before.by_rule.get(rule, 0)
+            for rule in earned_before.by_rule.keys() | earned_after.by_rule.keys()
         },
         frozen,
     )

@@ -90,3 +90,21 @@ def test_a_use_that_no_award_speaks_of_is_found() -> None:
     CapUse.objects.create(member=mei, rule=rule, on=tomorrow, points=7)
 
     assert findings() == [(CHECK, [(mei.pk, rule.pk, tomorrow, 7, None)])]
+
+
+def test_a_rule_that_counts_again_after_a_reversal_takes_its_part_of_the_cap_again() -> None:
+    hundred = {"amount": "100", "currency": "HKD"}
+    large = {
+        "combinator": "and",
+        "rules": [{"field": "amount", "operator": ">=", "value": hundred}],
+    }
+    build.earning_rule(cap_per_day=120, condition=large)
+    build.member(wallet="w")
+    book("q", "200")
+    book("q:150", "150", of="q", kind=Kind.CHARGEBACK)
+    assert CapUse.objects.get().points == 0
+
+    book("q+150", "150", of="q", kind=Kind.REVERSAL)
+
+    assert CapUse.objects.get().points == 120
+    assert findings() == []
