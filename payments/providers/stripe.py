@@ -126,6 +126,7 @@ def _payment_intent(intent: Fields, at: datetime) -> list[Notice]:
             amount=_amount(intent, "amount_received"),
             occurred_at=at,
             method=_method(charge) or _only_method(intent),
+            payer_country=_card(charge).country("country"),
             clues=_clues(intent, charge),
             member_code=_tag(intent, "member_id", longest=40),
             order_ref=_tag(intent, "order_id"),
@@ -149,6 +150,7 @@ def _lone_charge(charge: Fields, at: datetime) -> list[Notice] | Ignored:
             amount=_amount(charge, captured),
             occurred_at=at,
             method=_method(charge),
+            payer_country=_card(charge).country("country"),
             clues=_clues(charge, charge),
             member_code=_tag(charge, "member_id", longest=40),
             order_ref=_tag(charge, "order_id"),
@@ -308,12 +310,15 @@ def _only_method(intent: Fields) -> str:
     return ""
 
 
+def _card(charge: Fields) -> Fields:
+    return charge.inner("payment_method_details").inner("card")
+
+
 def _clues(paid: Fields, charge: Fields) -> tuple[Clue, ...]:
-    details = charge.inner("payment_method_details").inner("card")
     found = {
         "stripe_customer": _id_of(paid, "customer"),
         "email": paid.hint("receipt_email", longest=LONGEST_CLUE),
-        "stripe_card": details.hint("fingerprint"),
+        "stripe_card": _card(charge).hint("fingerprint"),
     }
     return clues_in(found)
 

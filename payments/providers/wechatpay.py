@@ -288,7 +288,7 @@ def _payment(paid: Fields, *, counts_paid: bool) -> list[Notice] | Ignored:
             member_code=passed.get("member", ""),
             store_code=passed.get("store", "")
             or paid.inner("scene_info").hint("device_id", longest=20),
-            method="wechatpay",
+            method="wechatpayhk" if _wallet_currency(paid) == "HKD" else "wechatpay",
             clues=tuple(_clues(paid)),
             earns=_without_vouchers(paid) if counts_paid else None,
         )
@@ -319,10 +319,15 @@ def _amount(fields: Fields, name: str) -> Money:
     return positive(Money.from_minor(amount.whole_number(name), currency), f"amount.{name}")
 
 
+def _wallet_currency(paid: Fields) -> str:
+    """Of the payer's wallet, which is one of the mainland or one of Hong Kong."""
+    return paid.inner("amount").hint("payer_currency", longest=3)
+
+
 def _without_vouchers(paid: Fields) -> Money | None:
     """What the payer paid, if it is told, and not in the currency of their own wallet."""
     whole, amount = _amount(paid, "total"), paid.inner("amount")
-    currency = amount.text_or_blank("payer_currency", longest=3) or whole.currency
+    currency = _wallet_currency(paid) or whole.currency
     if not amount.has("payer_total") or currency != whole.currency:
         return None
     return part_that_earns(Money.from_minor(amount.whole_number("payer_total"), currency), whole)

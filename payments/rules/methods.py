@@ -147,6 +147,15 @@ def code_of(word: str) -> str:
     return _PREFIXES.get(before) or word.strip().lower()[:LONGEST]
 
 
+def wallet_country(code: str) -> str:
+    """Where the payer is at home, if only people of one country hold the wallet; a card tells
+    nothing: visitors are given Octopus cards too."""
+    method = by_code().get(code)
+    if method is None or method.kind != WALLET or len(method.payer_countries) != 1:
+        return ""
+    return method.payer_countries[0]
+
+
 @cache
 def by_code() -> dict[str, Method]:
     return {method.code: method for method in METHODS}

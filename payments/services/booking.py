@@ -20,6 +20,7 @@ from members.selectors import phone_country_of
 from members.services import clue_of, members_by_code
 from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
+from payments.rules.methods import wallet_country
 from payments.services import matching
 from payments.services.catalogue import learn_products
 from payments.services.joining import BasketLine, KnownOrder, baskets_of, join_orders, order_key
@@ -159,6 +160,7 @@ def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) 
     """`store`: the one that the notice names, if any; `methods`: codes by the platform's words."""
     notice, settled = entry.notice, entry.notice.settled
     country = phone_country_of(store) if store else entry.phone_country
+    method = methods.get(notice.method, "")
     return Transaction.new(
         account_id=entry.account_id,
         callback_id=entry.callback_id,
@@ -172,10 +174,10 @@ def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) 
         occurred_at=notice.occurred_at,
         received_at=entry.received_at,
         order_ref=notice.order_ref[:100],
-        method=methods.get(notice.method, ""),
+        method=method,
         store_id=store.pk if store else entry.store_id,
         earning_amount=notice.earns.amount if notice.earns else None,
-        payer_country=notice.payer_country[:2],
+        payer_country=notice.payer_country[:2] or wallet_country(method),
         settled_amount=settled.amount if settled else None,
         settled_currency=settled.currency if settled else None,
         fee=notice.fee.amount if notice.fee else None,

@@ -162,3 +162,21 @@ def test_the_share_of_sales_with_lines_is_a_whole_per_cent() -> None:
 
     assert share_with_lines(Transaction.objects.all(), since=since) == 33
     assert Product.objects.get().is_learnt is True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "told", "country"),
+    [
+        ("alipay", "", "CN"),  # Only people of the mainland hold it.
+        ("alipayhk", "", "HK"),
+        ("alipay", "SG", "SG"),  # What the platform says counts.
+        ("grabpay", "", ""),  # It is held in several countries.
+        ("octopus", "", ""),  # Visitors are given the card too.
+        ("", "", ""),
+    ],
+)
+def test_a_wallet_that_one_country_holds_tells_where_its_payer_is_at_home(
+    method: str, told: str, country: str
+) -> None:
+    assert sale(method=method, payer_country=told).payer_country == country

@@ -366,3 +366,9 @@ def test_staff_cannot_enter_a_secret_that_protects_nothing(secret: str) -> None:
         stripe.check_secret(secret)
 
     stripe.check_secret(SECRET)
+
+
+def test_a_card_tells_of_which_country_it_is() -> None:
+    (paid,) = read("charge.succeeded", payment_intent=None)
+
+    assert paid.payer_country == "HK"

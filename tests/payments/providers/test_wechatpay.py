@@ -371,3 +371,17 @@ EXAMPLE = Example(
     resign=lambda request, at: post(request.body, at),
     other_keys=Keys((f"{KEY_ID}\n{OTHER_PUBLIC_KEY}", NEXT_API_KEY)),
 )
+
+
+@pytest.mark.parametrize(
+    ("wallet", "method"), [("HKD", "wechatpayhk"), ("CNY", "wechatpay"), (None, "wechatpay")]
+)
+def test_the_currency_of_the_wallet_tells_whose_wechat_pay_it_is(
+    wallet: str | None, method: str
+) -> None:
+    amount = {"total": 10000, "currency": "HKD", "payer_currency": wallet}
+
+    found = wechatpay.read(paid(amount=amount), KEYS)
+
+    assert isinstance(found, list)
+    assert [notice.method for notice in found] == [method]
