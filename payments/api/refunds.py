@@ -1,7 +1,7 @@
 """/api/v1/orders/{order_ref}/returns and /api/v1/transactions/{id}/refunds: money that went back
 without a platform telling us."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -25,7 +25,6 @@ from kit.http import (
     YesOrNo,
     checked,
 )
-from kit.money import Money
 from members.api import (
     CHANGE_PROBLEMS,
     IDEMPOTENCY_KEY,
@@ -44,25 +43,17 @@ from payments.api.baskets import (
     positive_money,
 )
 from payments.api.orders import text_in_path
+from payments.api.refusals import left_in, problem_of
 from payments.models import Transaction
 from payments.providers.base import Kind
 from payments.selectors import left_of
 from payments.services.refunds import (
     CannotRefund,
-    NotAPayment,
-    RefTaken,
     Refunded,
-    TooMuch,
     Wanted,
     refund_payment,
 )
-from payments.services.returns import currency_of, lefts_of, return_order
-
-_STATUS: Final = {
-    RefTaken: (HTTPStatus.CONFLICT, "refund_ref_taken"),
-    TooMuch: (HTTPStatus.UNPROCESSABLE_ENTITY, "refund_too_large"),
-    NotAPayment: (HTTPStatus.UNPROCESSABLE_ENTITY, "not_a_payment"),
-}
+from payments.services.returns import currency_of, return_order
 
 
 class _BackIn(StrictSerializer):
@@ -286,12 +277,12 @@ class ReturnsView(ApiView):
         try:
             parts = return_order(payments, wanted, by=key_of(request), now=timezone.now())
         except CannotRefund as refusal:
-            raise _problem(refusal, payments) from refusal
+            raise problem_of(refusal, payments) from refusal
         first = parts[0]
         shown = _shown(first) | {
             "refund_ref": asked["return_ref"],
             "amount": coin(wanted.amount),
-            "left": coin(_left_in(wanted.amount.currency, payments)),
+            "left": coin(left_in(wanted.amount.currency, payments)),
             "parts": [_shown(part) for part in parts],
         }
         return Response(ReturnOut(shown).data, _status(first))
@@ -322,7 +313,7 @@ def _refund(
     try:
         refunded = refund_payment(payment, wanted, by=key_of(request), now=timezone.now())
     except CannotRefund as refusal:
-        raise _problem(refusal, [payment]) from refusal
+        raise problem_of(refusal, [payment]) from refusal
     return Response(RefundOut(_shown(refunded)).data, _status(refunded))
 
 
@@ -356,28 +347,3 @@ def _shown(refunded: Refunded) -> dict[str, Any]:
 
 def _status(refunded: Refunded) -> HTTPStatus:
     return HTTPStatus.CREATED if refunded.is_new else HTTPStatus.OK
-
-
-def _left_in(currency: str, payments: Sequence[Transaction]) -> Money:
-    lefts = [left_of(row).amount for row in payments if row.currency == currency]
-    return Money(sum(lefts, Decimal(0)), currency)
-
-
-def _problem(refusal: CannotRefund, payments: Sequence[Transaction]) -> Refused:
-    status, code = _STATUS.get(
-        type(refusal), (HTTPStatus.UNPROCESSABLE_ENTITY, "refund_not_possible")
-    )
-    extra: dict[str, Any] = {}
-    if isinstance(refusal, TooMuch):
-        extra["left"] = coin(_left_in(currency_of(payments), payments))
-    if isinstance(refusal, TooMuch) and len(payments) > 1:
-        extra["payments"] = [
-            {
-                "id": str(left.payment.pk),
-                "method": left.payment.method,
-                "left": coin(left.money),
-                "currency": left.money.currency,
-            }
-            for left in lefts_of(payments)
-        ]
-    return Refused(str(refusal), code=code, status=status, **extra)

@@ -4,6 +4,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -24,8 +25,11 @@ from payments.api.baskets import (
     payer_in,
     positive_money,
 )
-from payments.models import Transaction
+from payments.api.refusals import problem_of
+from payments.models import Account, Transaction
 from payments.providers.base import Kind, Notice
+from payments.services.booking import Booked
+from payments.services.refunds import CannotRefund, check_refund
 from payments.services.sales import book_sales
 from payments.services.tills import till_account
 
@@ -81,7 +85,10 @@ class SalesView(ApiView):
         summary="Book a payment or a refund",
         description=(
             "Points follow within a second. The same order number with the same amount is "
-            "booked once, whatever its Idempotency-Key; with another amount it is refused."
+            "booked once, whatever its Idempotency-Key; with another amount it is refused.\n\n"
+            "A refund may come before its payment, and waits for it. Where the payment is known, "
+            "a refund of more than is left of it (422 `refund_too_large`) or in another currency "
+            "(422 `refund_currency`) is refused, as under `/orders/{order_ref}/returns`."
         ),
         tags=["sales"],
         parameters=[IDEMPOTENCY_KEY],
@@ -141,12 +148,7 @@ class SalesView(ApiView):
         sale = checked(SaleIn, request.data)
         store = store_for(request, sale.get("store", ""))
         account = till_account(store)
-        booked = book_sales(
-            [_notice(sale, store)],
-            account=account,
-            source=Transaction.Source.API,
-            now=timezone.now(),
-        )
+        booked = _book(_notice(sale, store), account)
         if booked.conflicting:
             raise Refused(
                 _("This number was booked with another amount. Correct it by a refund."),
@@ -156,6 +158,22 @@ class SalesView(ApiView):
         row = booked.fresh[0] if booked.fresh else _known(sale, account.pk)
         status = HTTPStatus.CREATED if booked.fresh else HTTPStatus.OK
         return Response(_answer(row, store, is_new=bool(booked.fresh)), status)
+
+
+def _book(notice: Notice, account: Account) -> Booked:
+    """Book it; a refund whose payment is known is refused as `/returns` would."""
+    with transaction.atomic():
+        try:
+            if notice.kind == Kind.REFUND:
+                check_refund(notice, account_id=account.pk)
+        except CannotRefund as refusal:
+            payments = Transaction.objects.filter(
+                account=account, payment_ref=notice.payment_ref, kind=Kind.PAYMENT
+            )
+            raise problem_of(refusal, list(payments)) from refusal
+        return book_sales(
+            [notice], account=account, source=Transaction.Source.API, now=timezone.now()
+        )
 
 
 def _notice(sale: dict[str, Any], store: Store | None) -> Notice:

@@ -91,6 +91,26 @@ def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: dateti
     return Refunded(row, is_new=True)
 
 
+def check_refund(refund: Notice, *, account_id: int) -> None:
+    """Look at a refund that a till is about to book, if its payment is known; raises CannotRefund.
+    Call it in the transaction that books."""
+    hold_keys([payment_key(account_id, refund.payment_ref)])
+    rows = Transaction.objects.filter(account_id=account_id, payment_ref=refund.payment_ref)
+    payment = rows.filter(kind=Kind.PAYMENT).first()
+    is_known = rows.filter(kind=refund.kind, effect_ref=refund.effect_ref).exists()
+    if payment is None or is_known:
+        return
+    wanted = Wanted(
+        amount=refund.amount,
+        ref=refund.effect_ref,
+        reason="",
+        lines=refund.lines,
+        occurred_at=refund.occurred_at,
+    )
+    _check(payment, wanted)
+    _check_amount(payment, wanted)
+
+
 def similar_to(
     payment: Transaction, *, amount: Money, kind: Kind, now: datetime, by: Any = None
 ) -> Transaction | None:

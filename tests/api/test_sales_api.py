@@ -180,3 +180,42 @@ def test_a_clock_that_runs_ahead_is_noticed(call: Call) -> None:
             "detail": "This lies in the future. Set the clock of the till.",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"amount": "238.01"}, "refund_too_large"),
+        ({"amount": "30.00", "currency": "USD"}, "refund_currency"),
+    ],
+)
+def test_a_refund_that_its_payment_cannot_bear_is_refused(
+    call: Call, given: dict[str, str], code: str
+) -> None:
+    call("post", "sales", sale(), once="1")
+
+    answer = call("post", "sales", refund(**given), once="2")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert Transaction.objects.get().kind == "payment"
+
+
+def test_refunds_add_up_and_a_repeated_one_is_known(call: Call) -> None:
+    call("post", "sales", sale(), once="1")
+    call("post", "sales", refund(amount="200.00"), once="2")
+
+    too_much = call("post", "sales", refund(amount="38.01", refund_ref="R-2"), once="3")
+    again = call("post", "sales", refund(amount="200.00"), once="4")
+    differs = call("post", "sales", refund(amount="1.00"), once="5")
+
+    assert (too_much.status_code, too_much.json()["left"]) == (422, "38.00")
+    assert (again.status_code, again.json()["is_new"]) == (200, False)
+    assert (differs.status_code, differs.json()["code"]) == (409, "sale_conflict")
+    assert Transaction.objects.filter(kind="refund").count() == 1
+
+
+def test_a_refund_before_its_payment_is_booked_and_waits(call: Call) -> None:
+    answer = call("post", "sales", refund(amount="999.00"), once="1")
+
+    assert answer.status_code == 201
+    assert Transaction.objects.get().waiting_for.startswith("payment:")
