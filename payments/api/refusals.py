@@ -6,7 +6,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
 
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 
 from kit.http import Refused
 from kit.money import Money
@@ -14,8 +14,10 @@ from payments.api.baskets import coin
 from payments.models import Transaction
 from payments.selectors import left_of
 from payments.services.refunds import (
+    BeforePayment,
     CannotRefund,
     NotAPayment,
+    NotBought,
     OtherCurrency,
     RefTaken,
     TooMuch,
@@ -32,6 +34,11 @@ _STATUS: Final = {
 
 def problem_of(refusal: CannotRefund, payments: Sequence[Transaction]) -> APIException:
     """`payments`: what was to be taken back of."""
+    if isinstance(refusal, BeforePayment):
+        return ValidationError({"occurred_at": [str(refusal)]})
+    if isinstance(refusal, NotBought):
+        places = {str(place): {"sku": [words]} for place, words in refusal.places.items()}
+        return ValidationError({"lines": places})
     status, code = _STATUS.get(
         type(refusal), (HTTPStatus.UNPROCESSABLE_ENTITY, "refund_not_possible")
     )

@@ -1,17 +1,19 @@
 """Refunds, chargebacks and reversals that no platform reports: entered by staff, or by an API."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kit.money import Money
 from kit.work import hold_keys
 from members.models import ApiKey
-from payments.models import HandEntry, Transaction
+from payments.models import HandEntry, OrderLine, Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
 from payments.selectors import left_of
 from payments.services.booking import Entry, book, payment_key
@@ -19,6 +21,8 @@ from payments.services.twins import told_already
 
 # A refund whose payment has not come in after so long waits in vain, most likely.
 DEAD_AFTER: Final = timedelta(days=30)
+# Two machines told the times of a payment and of its refund.
+CLOCKS_APART: Final = timedelta(minutes=10)
 
 
 class CannotRefund(ValueError):
@@ -35,6 +39,18 @@ class OtherCurrency(CannotRefund):
 
 class TooMuch(CannotRefund):
     """More than is left of the payment, or for a reversal, than was taken of it."""
+
+
+class BeforePayment(CannotRefund):
+    """It is said to have happened before its payment did."""
+
+
+class NotBought(CannotRefund):
+    """Lines of what was not bought; `places`: the sentence for each, by its place."""
+
+    def __init__(self, places: Mapping[int, str]) -> None:
+        super().__init__(" ".join(places.values()))
+        self.places = places
 
 
 class RefTaken(CannotRefund):
@@ -75,7 +91,7 @@ def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: dateti
         known = _known(payment, wanted)
         if known is not None:
             return Refunded(known, is_new=False)
-        _check_amount(payment, wanted)
+        _check_fit(payment, wanted)
         row = book([_entry(payment, wanted, by=by, now=now)]).fresh[0]
         HandEntry.objects.create(
             transaction=row,
@@ -108,7 +124,7 @@ def check_refund(refund: Notice, *, account_id: int) -> None:
         occurred_at=refund.occurred_at,
     )
     _check(payment, wanted)
-    _check_amount(payment, wanted)
+    _check_fit(payment, wanted)
 
 
 def similar_to(
@@ -161,6 +177,60 @@ def taken_already(ref: str, money: Money) -> RefTaken:
         _("%(ref)s is booked already, with %(amount)s. Give this one another reference.")
         % {"ref": ref, "amount": words_of(money)}
     )
+
+
+def _check_fit(payment: Transaction, wanted: Wanted) -> None:
+    """What only a new one has to heed; raises CannotRefund."""
+    if wanted.occurred_at is not None:
+        check_moment([payment], wanted.occurred_at)
+    _check_amount(payment, wanted)
+    _check_lines(payment, wanted.lines)
+
+
+def check_moment(payments: Sequence[Transaction], moment: datetime) -> list[Transaction]:
+    """The payments that had been made by then; raises BeforePayment if none had."""
+    made = [row for row in payments if row.occurred_at <= moment + CLOCKS_APART]
+    if not made:
+        first = min(row.occurred_at for row in payments)
+        raise BeforePayment(
+            _("This is before the payment, made at %(at)s. Give the time of the refund.")
+            % {"at": first.astimezone(UTC).isoformat(timespec="seconds")}
+        )
+    return made
+
+
+def _check_lines(payment: Transaction, lines: Sequence[NoticeLine]) -> None:
+    """Raises NotBought, where it is known what was bought."""
+    bought = _bought_with(payment) if lines else set()
+    strange = {
+        place: _(
+            "%(sku)s was not bought with this order. Send the SKU that was, or leave the lines "
+            "out and send the amount."
+        )
+        % {"sku": line.sku}
+        for place, line in enumerate(lines)
+        if bought and line.sku not in bought
+    }
+    if strange:
+        raise NotBought(strange)
+
+
+def _bought_with(payment: Transaction) -> set[str]:
+    """The SKUs of the payment's order and of all that was paid for it; none if part of them may
+    have been bought without our knowing."""
+    together = Q(pk=payment.pk)
+    if payment.order_ref:
+        together |= Q(order_ref=payment.order_ref, store_id=payment.store_id)
+    paid = Transaction.objects.filter(together, kind=Kind.PAYMENT).values_list(
+        "pk", "lines__product__sku"
+    )
+    ordered = set(
+        OrderLine.objects.filter(order_id=payment.order_id).values_list("product__sku", flat=True)
+    )
+    skus = [sku for _payment, sku in paid]
+    if not ordered and None in skus:
+        return set()
+    return ordered.union(sku for sku in skus if sku is not None)
 
 
 def _check_amount(payment: Transaction, wanted: Wanted) -> None:

@@ -22,6 +22,7 @@ from payments.services.refunds import (
     Refunded,
     TooMuch,
     Wanted,
+    check_moment,
     refund_payment,
     similar_to,
     taken_already,
@@ -95,7 +96,8 @@ def _parts(
     payments: Sequence[Transaction], wanted: Wanted, *, by: Any, now: datetime
 ) -> list[tuple[Transaction, Wanted]]:
     """Which payment bears how much; raises CannotRefund."""
-    same = [row for row in payments if row.currency == wanted.amount.currency]
+    made = check_moment(payments, wanted.occurred_at or now)
+    same = [row for row in made if row.currency == wanted.amount.currency]
     if not same:
         raise OtherCurrency(_("No payment of this order was made in this currency."))
     told = _told(same, wanted, by=by, now=now)
@@ -106,7 +108,7 @@ def _parts(
     units = [int(left.money.amount.scaleb(places)) for left in lefts]
     asked = int(wanted.amount.amount.scaleb(places))
     if asked > sum(units):
-        raise TooMuch(_too_much(payments, wanted.amount.currency))
+        raise TooMuch(_too_much(made, wanted.amount.currency))
     shares = zip(lefts, spread(asked, units), strict=True)
     bearing = [
         (left.payment, Money.from_minor(share, wanted.amount.currency))

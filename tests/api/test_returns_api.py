@@ -1,12 +1,13 @@
 """Returns of orders that were paid in several ways: each payment bears its share, once."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from kit.money import Money
-from payments.models import Transaction
+from payments.models import Product, Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
 from payments.rules.spreading import spread
 from payments.selectors import left_of
@@ -177,3 +178,123 @@ def test_a_return_is_in_one_currency_and_the_others_are_named(call: Call) -> Non
     assert [left["currency"] for left in refused.json()["payments"]] == ["HKD", "USD"]
     assert taken.json()["currency"] == "HKD"
     assert refunds() == [("ch_1", "RET-2", Decimal(100))]
+
+
+# What was never bought, and what comes before its payment
+
+
+def hat(amount: str = "1.00", ref: str = "RET-1") -> dict[str, Any]:
+    lines = [{"sku": "CUP", "amount": "1.00"}, {"sku": "HAT", "amount": amount}]
+    return {"return_ref": ref, "lines": lines}
+
+
+def placed(call: Call, **given: Any) -> None:
+    body = {
+        "order_ref": "A-1",
+        "amount": "238.00",
+        "currency": "HKD",
+        "ordered_at": till.NOON.isoformat(),
+        "lines": [{"sku": "TEA", "amount": "158.00"}, {"sku": "CUP", "amount": "80.00"}],
+    }
+    assert call("post", "orders", body | given, once="order").status_code == 201
+
+
+def test_what_was_never_bought_does_not_come_back(call: Call) -> None:
+    placed(call)
+    payment, _cash = card_and_cash()
+    by_id = {"refund_ref": "RET-1", "lines": hat()["lines"]}
+
+    returned = call("post", RETURNS, hat(), once="1")
+    refunded = call("post", f"transactions/{payment.pk}/refunds", by_id, once="2")
+
+    for answer in (returned, refunded):
+        assert answer.status_code == 400
+        assert answer.json()["errors"] == [
+            {
+                "pointer": "#/lines/1/sku",
+                "detail": (
+                    "HAT was not bought with this order. Send the SKU that was, or leave the "
+                    "lines out and send the amount."
+                ),
+            }
+        ]
+    assert refunds() == []
+    assert not Product.objects.filter(sku="HAT").exists()
+
+
+def test_a_refund_of_a_sale_names_what_was_bought(call: Call) -> None:
+    sale = {
+        "kind": "payment",
+        "order_ref": "A-1",
+        "amount": "80.00",
+        "currency": "HKD",
+        "occurred_at": till.NOON.isoformat(),
+    }
+    call("post", "sales", sale | {"lines": [{"sku": "CUP", "amount": "80.00"}]}, once="1")
+
+    refund = {"kind": "refund", "refund_ref": "R-1", "lines": hat()["lines"]}
+    answer = call("post", "sales", sale | refund, once="2")
+
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/lines/1/sku"]
+    assert refunds() == []
+
+
+@pytest.mark.parametrize("lines_of_card", [(), (TEA,)])
+def test_where_not_all_that_was_bought_is_known_any_line_comes_back(
+    call: Call, lines_of_card: tuple[NoticeLine, ...]
+) -> None:
+    paid("ch_1", "158.00", lines=lines_of_card)
+    paid("cash_1", "80.00")
+
+    answer = call("post", RETURNS, hat(), once="1")
+
+    assert answer.status_code == 201
+
+
+def test_lines_of_all_payments_were_bought(call: Call) -> None:
+    paid("ch_1", "158.00", lines=(TEA,))
+    paid("cash_1", "80.00", lines=(CUP,))
+    lines = [{"sku": "CUP", "amount": "80.00"}, {"sku": "TEA", "amount": "158.00"}]
+
+    answer = call("post", RETURNS, {"return_ref": "RET-1", "lines": lines}, once="1")
+
+    assert (answer.status_code, answer.json()["left"]) == (201, "0.00")
+
+
+@pytest.mark.parametrize("path", ["returns", "refunds", "sales"])
+def test_nothing_comes_back_before_it_was_paid(call: Call, path: str) -> None:
+    at = (till.NOON - timedelta(minutes=11)).isoformat()
+    sale = {"kind": "payment", "order_ref": "A-1", "amount": "80.00", "currency": "HKD"}
+    sent = call("post", "sales", sale | {"occurred_at": till.NOON.isoformat()}, once="1")
+    paths = {"returns": RETURNS, "refunds": f"transactions/{sent.json()['id']}/refunds"}
+    bodies = {
+        "returns": back("80.00"),
+        "refunds": {"refund_ref": "RET-1", "amount": "80.00"},
+        "sales": sale | {"kind": "refund", "refund_ref": "RET-1"},
+    }
+
+    answer = call("post", paths.get(path, path), bodies[path] | {"occurred_at": at}, once="2")
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        {
+            "pointer": "#/occurred_at",
+            "detail": (
+                "This is before the payment, made at 2026-11-21T04:00:00+00:00. Give the time of "
+                "the refund."
+            ),
+        }
+    ]
+    assert refunds() == []
+
+
+def test_a_return_takes_nothing_of_what_was_paid_after_it(call: Call) -> None:
+    card = paid("ch_1", "100.00", at=till.NOON - till.DAY)
+    paid("cash_1", "138.00")
+
+    at = (till.NOON - till.DAY / 2).isoformat()
+    answer = call("post", RETURNS, back("80.00", occurred_at=at), once="1")
+
+    assert [part["payment"] for part in answer.json()["parts"]] == [str(card.pk)]
+    assert refunds() == [("ch_1", "RET-1", Decimal(80))]
