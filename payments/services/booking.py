@@ -30,6 +30,7 @@ from payments.services.twins import pair_with_entries
 
 WAITING_FOR_MEMBER: Final = matching.WAITING_FOR_MEMBER
 _STEP: Final = timedelta(microseconds=1)
+_CLOCK_SKEW: Final = timedelta(minutes=10)  # A platform's clock is not further ahead of ours.
 
 EffectKey = tuple[int, str, str, str]
 
@@ -171,7 +172,7 @@ def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) 
         amount=notice.amount.amount,
         currency=notice.amount.currency,
         is_total=notice.is_total,
-        occurred_at=notice.occurred_at,
+        occurred_at=min(notice.occurred_at, entry.received_at + _CLOCK_SKEW),
         received_at=entry.received_at,
         order_ref=notice.order_ref[:100],
         method=method,

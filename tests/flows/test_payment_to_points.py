@@ -198,3 +198,15 @@ def test_without_a_store_a_local_number_is_nobody_s_while_regions_differ() -> No
 
     found = Transaction.objects.order_by("received_at")
     assert [row.member for row in found] == [hong_kong, None, hong_kong]
+
+
+def test_what_is_dated_far_ahead_happened_when_it_was_told() -> None:
+    build.earning_rule()
+    mei = build.member(wallet="w")
+
+    build.send(build.payment("88.00", wallet="w", paid_at="2199-01-01T00:00:00+08:00"))
+    drain()
+
+    paid = Transaction.objects.get()
+    assert paid.occurred_at == paid.received_at + timedelta(minutes=10)
+    assert build.balance_of(mei) == 88
