@@ -7,7 +7,7 @@ from kit.masking import mask_email
 from kit.panels import Panel, Place, register
 from members.models import Member, Store
 from members.selectors import newest_consent
-from members.services import emails_of
+from members.services import agreed_emails_of, emails_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ def read_card(member: Member, _now: datetime) -> Card:
 def read_offers(member: Member, _now: datetime) -> Offers:
     consent = newest_consent(member)
     # Masked: enough to know one's own, too little for whoever found the link.
-    address = emails_of([member.pk]).get(member.pk, "")
+    says_yes = consent is not None and consent.is_granted
+    agreed = agreed_emails_of([member.pk]).get(member.pk, "") if says_yes else ""
+    # A yes that is for no address of theirs reaches nobody: they may say it again, for this one.
+    address = agreed or emails_of([member.pk]).get(member.pk, "")
     return Offers(
         address=mask_email(address) if address else "",
-        is_granted=consent is not None and consent.is_granted,
+        is_granted=bool(agreed),
         since=consent.given_at if consent else None,
     )
 

@@ -1,8 +1,8 @@
 """Joining, being recognised, consenting: everything that changes who a member is."""
 
 import re
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Set
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import phonenumbers
@@ -16,7 +16,7 @@ from kit.crypto import blind_index
 from kit.ids import normal_code
 from members.announcing import announce
 from members.identity_kinds import EMAIL, PHONE, kind_label
-from members.models import Consent, Event, Identity, Member, Region, Store, new_member_code
+from members.models import Consent, Event, Identity, Member, Merge, Region, Store, new_member_code
 from members.persons import person_of, persons_of, rows_of
 
 
@@ -238,10 +238,60 @@ def members_with_consent(
 
 
 def emails_of(member_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The newest address of each; of merged members the survivor's, if there is one."""
+    """The newest address of each; of merged members the survivor's, if there is one. Whether
+    anything may be sent there, `agreed_emails_of` knows."""
     people = rows_of(member_ids)
+    return _addresses(people, {row for rows in people.values() for row in rows})
+
+
+def agreed_emails_of(
+    member_ids: Iterable[UUID],
+    *,
+    channel: str = Consent.Channel.EMAIL,
+    purpose: str = Consent.Purpose.MARKETING,
+) -> dict[UUID, str]:
+    """As `emails_of`, of those addresses only that a yes was given for.
+
+    A yes is for the addresses that were the member's when it was given: whoever was merged brings
+    an address that the survivor's earlier yes says nothing of.
+    """
+    people = rows_of(member_ids)
+    rows = {row for family in people.values() for row in family}
+    steps = {
+        merged: (survivor, at)
+        for merged, survivor, at in Merge.objects.filter(
+            merged__in=rows, undone_at=None
+        ).values_list("merged_id", "survivor_id", "merged_at")
+    }
+    said = Consent.objects.filter(member__in=rows, channel=channel, purpose=purpose)
+    words = list(
+        said.order_by("given_at", "id").values_list("member_id", "given_at", "is_granted")
+    )
+    agreed = set()
+    for row in rows:
+        since = _spoken_for_since(row, steps)
+        heard = [yes for who, at, yes in words if who in since and at >= since[who]]
+        if heard and heard[-1]:
+            agreed.add(row)
+    return _addresses(people, agreed)
+
+
+def _spoken_for_since(
+    row: UUID, steps: Mapping[UUID, tuple[UUID, datetime]]
+) -> dict[UUID, datetime]:
+    """Whose words are about this member's addresses, and from when on: its own, and those of
+    whoever has stood for it."""
+    since = {row: datetime.min.replace(tzinfo=UTC)}
+    while row in steps:
+        row, at = steps[row]
+        since[row] = at
+    return since
+
+
+def _addresses(people: Mapping[UUID, Iterable[UUID]], allowed: Set[UUID]) -> dict[UUID, str]:
+    """The address of each person, for each of its rows; of these rows' addresses only."""
     owners = {row: person for person, rows in people.items() for row in rows}
-    found = Identity.objects.filter(member_id__in=owners, kind=EMAIL).order_by("added_at")
+    found = Identity.objects.filter(member_id__in=allowed, kind=EMAIL).order_by("added_at")
     addresses: dict[UUID, str] = {}
     for row in sorted(found, key=lambda row: owners[row.member_id] == row.member_id):
         addresses[owners[row.member_id]] = row.value

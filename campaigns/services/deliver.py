@@ -24,7 +24,7 @@ from kit.work import hold_keys, note_failure
 from loyalty.services.coupons import cancel_unused
 from members.links import unsubscribe_url
 from members.persons import person_of
-from members.services import emails_of, members_with_consent
+from members.services import agreed_emails_of, members_with_consent
 
 # A server that is slow is given up by its time-out long before.
 STUCK_AFTER: Final = timedelta(minutes=10)
@@ -142,7 +142,7 @@ def _letter(message: Message, *, now: datetime) -> Letter:
         raise _Withhold(Withheld.COUPON_EXPIRED)
     if member.pk not in members_with_consent([member.pk], channel=message.channel):
         raise _Withhold(Withheld.NO_CONSENT)
-    address = emails_of([member.pk]).get(member.pk)
+    address = agreed_emails_of([member.pk], channel=message.channel).get(member.pk)
     if not address:
         raise _Withhold(Withheld.NO_ADDRESS)
     return _addressed(message, _write(message, scene), address)

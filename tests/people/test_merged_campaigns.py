@@ -1,6 +1,6 @@
 """What campaigns say to merged members: to the person, once, and only if the person agrees."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from campaigns.models import Campaign, CampaignText, Decision, Message
 from campaigns.services.running import start_campaign
 from config import pipeline
 from members.models import Member
-from members.services import set_consent
+from members.panels import read_offers
+from members.services import agreed_emails_of, set_consent
 from tests import build
 from tests.build import NOON
 from tests.people.cast import merge, pay, unmerge
@@ -101,3 +102,85 @@ def test_a_merge_and_its_end_are_no_occasions() -> None:
 
     assert mei.standing.tier is not None
     assert not Message.objects.exists()
+
+
+DAY = timedelta(days=1)
+
+
+def says(member: Member, *, yes: bool, at: datetime) -> None:
+    set_consent(member, is_granted=yes, source="page", now=at)
+
+
+@pytest.mark.parametrize(
+    ("says_again", "state", "reason"),
+    [(False, "withheld", "no_address"), (True, "sent", "")],
+)
+def test_an_address_that_nobody_agreed_to_gets_nothing_until_they_do(
+    says_again: bool, state: str, reason: str
+) -> None:
+    campaign("large_ticket", amount=Decimal(100), currency="HKD")
+    mei = build.member(wallet="a", name="Chan Mei", language="en")
+    says(mei, yes=True, at=NOON - 9 * DAY)
+    double = build.member(wallet="b", email="double@example.com", language="en")
+    merge(double, mei, now=NOON - DAY)
+    if says_again:
+        says(mei, yes=True, at=NOON - DAY / 2)
+
+    pay("a", "200")
+    pipeline.run(now=NOON)
+
+    message = Message.objects.get()
+    assert (message.state, message.reason) == (state, reason)
+
+
+def test_of_two_addresses_offers_go_to_the_one_that_was_agreed_to() -> None:
+    mei = build.member(wallet="a", email="mei@example.com")
+    double = build.member(wallet="b", email="double@example.com")
+    third = build.member(wallet="c", email="third@example.com")
+    says(mei, yes=True, at=NOON - 9 * DAY)
+    says(double, yes=True, at=NOON - 9 * DAY)
+    says(third, yes=False, at=NOON - 9 * DAY)
+
+    merge(double, mei)
+    before = agreed_emails_of([double.pk, mei.pk])
+    merge(third, mei, now=NOON + DAY)
+    refused = agreed_emails_of([mei.pk])
+    says(mei, yes=True, at=NOON + 2 * DAY)
+    again = agreed_emails_of([mei.pk])
+
+    assert before == {mei.pk: "mei@example.com", double.pk: "mei@example.com"}
+    assert refused == {}
+    assert again[third.pk] == "mei@example.com"
+
+
+def test_a_yes_along_a_chain_of_merges_is_for_whoever_was_one_then() -> None:
+    mei = build.member(wallet="a")
+    double = build.member(wallet="b")
+    third = build.member(wallet="c", email="third@example.com")
+    says(mei, yes=True, at=NOON - DAY)
+    says(double, yes=True, at=NOON - DAY)
+    merge(third, double)
+    merge(double, mei, now=NOON + 2 * DAY)
+    unasked = agreed_emails_of([mei.pk])
+
+    unmerge(double, now=NOON + 3 * DAY)
+    says(double, yes=True, at=NOON + 4 * DAY)
+    asked = agreed_emails_of([double.pk])
+    merge(double, mei, now=NOON + 5 * DAY)
+
+    assert unasked == {}
+    assert asked[double.pk] == "third@example.com"
+    assert agreed_emails_of([mei.pk])[mei.pk] == "third@example.com"
+
+
+def test_the_page_offers_to_agree_for_an_address_that_a_merge_brought() -> None:
+    mei, double = build.member(wallet="a"), build.member(wallet="b", email="double@example.com")
+    says(mei, yes=True, at=NOON - DAY)
+    merge(double, mei)
+
+    before = read_offers(mei, NOON)
+    says(mei, yes=True, at=NOON + DAY)
+    after = read_offers(mei, NOON)
+
+    assert (before.is_granted, after.is_granted) == (False, True)
+    assert before.address == after.address != ""
