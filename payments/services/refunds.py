@@ -224,9 +224,8 @@ def _bought_with(payment: Transaction) -> set[str]:
     paid = Transaction.objects.filter(together, kind=Kind.PAYMENT).values_list(
         "pk", "lines__product__sku"
     )
-    ordered = set(
-        OrderLine.objects.filter(order_id=payment.order_id).values_list("product__sku", flat=True)
-    )
+    lines = OrderLine.objects.filter(order__payments=payment)
+    ordered = set(lines.values_list("product__sku", flat=True))
     skus = [sku for _payment, sku in paid]
     if not ordered and None in skus:
         return set()
