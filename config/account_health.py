@@ -20,6 +20,7 @@ from config.cards import counted, lasting
 from kit.admin import NOTHING
 from payments.models import Account, Alarm, Callback
 from payments.providers import all_providers
+from payments.services.account_check import Level, about_files
 from payments.services.reconcile.proposing import BY_FILE
 from payments.services.silence import count_posts
 
@@ -98,6 +99,7 @@ def account_health_view(request: HttpRequest) -> HttpResponse:
         "title": _("Account health"),
         "rows": [
             _row(account, figures[account.pk], is_silent=account.pk in silent)
+            | {"about_files": _about_files(account, now)}
             for account in accounts
         ],
     }
@@ -143,6 +145,12 @@ def _row(account: Account, health: Health, *, is_silent: bool) -> dict[str, Any]
         "has_dead": health.dead > 0,
         "is_silent": is_silent,
     }
+
+
+def _about_files(account: Account, now: datetime) -> list[str]:
+    """What is wrong with the settlement files of an account that lives by them."""
+    found = about_files(account, now=now)
+    return [each.words for each in found if each.level is not Level.GOOD]
 
 
 def _per_hour(health: Health) -> str:

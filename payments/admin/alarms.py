@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -15,7 +16,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display
 from kit.scope import Scoping
 from payments.models import Alarm
-from payments.services.silence import mark_seen
+from payments.services.silence import mark_seen, zone_of
 
 SEE = "payments.see_alarm"
 
@@ -48,9 +49,11 @@ class AlarmAdmin(FactAdmin):
     actions_detail = ["see_one"]
     fields = [
         "account", "state_in_words", "silent_since", "silence", "shown_expected", "opened_at",
-        "closed_at", "seen_at", "seen_by", "mailed_at", "what_to_do",
+        "closed_at", "to_reconcile", "seen_at", "seen_by", "mailed_at", "what_to_do",
     ]  # fmt: skip
-    readonly_fields = ["state_in_words", "silence", "shown_expected", "what_to_do"]
+    readonly_fields = [
+        "state_in_words", "silence", "shown_expected", "to_reconcile", "what_to_do",
+    ]  # fmt: skip
     export_fields = ["account__name", "silent_since", "opened_at", "closed_at", "expected"]
 
     def has_see_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -85,6 +88,18 @@ class AlarmAdmin(FactAdmin):
     @display(description=gettext_lazy("state"))
     def state_in_words(self, alarm: Alarm) -> str:
         return self.shown_state(alarm)[1]
+
+    @display(description=gettext_lazy("to reconcile"))
+    def to_reconcile(self, alarm: Alarm) -> str:
+        if alarm.closed_at is None:
+            return ""
+        zone = zone_of(alarm.account)
+        moments = (alarm.silent_since, alarm.closed_at)
+        since, until = (date_format(at.astimezone(zone), "DATETIME_FORMAT") for at in moments)
+        return _(
+            "Reconcile the hours between %(since)s and %(until)s: their payments and refunds may"
+            " be missing here. A settlement file of these days shows which."
+        ) % {"since": since, "until": until}
 
     @display(description=gettext_lazy("what to do"))
     def what_to_do(self, alarm: Alarm) -> str:

@@ -255,6 +255,7 @@ class Provider:
     acknowledge_as: in place of `acknowledge`, where each account words its own reply
     methods:       of the requests that are taken; the others are refused before `verify`
     ask:           for platforms that only hint, or can be asked about a payment again
+    tells_of_refunds: by itself; else staff are reminded of its settlement files
     """
 
     code: str
@@ -273,6 +274,7 @@ class Provider:
     methods: tuple[str, ...] = ("POST",)
     ask: Callable[[Question, Keys], Conversation] | None = None
     acknowledge_as: Callable[[Outcome, Keys], Reply] | None = None
+    tells_of_refunds: bool = True
 
     def reply(self, outcome: Outcome, keys: Keys) -> Reply:
         if self.acknowledge_as is not None:

@@ -228,4 +228,5 @@ PROVIDER = Provider(
     settings=(
         SettingField("merchant_id", _("MerchantID"), _("Results for other shops are refused.")),
     ),
+    tells_of_refunds=False,
 )

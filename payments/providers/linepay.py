@@ -264,4 +264,5 @@ PROVIDER = Provider(
     ),
     methods=("GET",),
     ask=ask,
+    tells_of_refunds=False,
 )

@@ -264,4 +264,5 @@ PROVIDER = Provider(
             ),
         ),
     ),
+    tells_of_refunds=False,
 )

@@ -1,8 +1,8 @@
 """Whether an account is well: what is wrong or right with it, in words, and what mends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any, Final
@@ -20,11 +20,13 @@ from payments.models import Account, Callback, Query, Rejection
 from payments.providers import all_providers
 from payments.providers.base import Provider, Reason
 from payments.services.accounts import callback_url, secrets_of
+from payments.services.coverage import coverage_of, needs_files
 from payments.services.secrets import look_at
 from payments.wording import refusal_in_words, waiting_in_words
 
 _LOOKED_BACK: Final = timedelta(days=30)
 _SOON: Final = timedelta(days=30)
+_MOST_DAYS: Final = 5
 
 
 class Level(StrEnum):
@@ -79,6 +81,8 @@ _REMEDIES: Final[dict[str, Any]] = {
 def check_account(account: Account, *, now: datetime) -> list[Finding]:
     """Everything that can be told without calling anybody."""
     provider = all_providers().get(account.provider)
+    if provider is None and needs_files(account):
+        return list(about_files(account, now=now))
     if provider is None:
         return [Finding(Level.BAD, _("This version knows no such platform."))]
     return [
@@ -88,6 +92,7 @@ def check_account(account: Account, *, now: datetime) -> list[Finding]:
         *_about_settings(account, provider),
         *_about_posts(account, now),
         *_about_queries(account, provider),
+        *about_files(account, now=now),
     ]
 
 
@@ -225,6 +230,31 @@ def _about_queries(account: Account, provider: Provider) -> Iterator[Finding]:
     last = answered.order_by("-asked_at").values_list("asked_at", flat=True).first()
     if last is not None:
         yield Finding(Level.GOOD, _("The platform answered a question at %(at)s.") % _at(last))
+
+
+def about_files(account: Account, *, now: datetime) -> Iterator[Finding]:
+    """Of an account whose refunds only its settlement files tell of."""
+    if not needs_files(account):
+        return
+    found = coverage_of(account, now=now)
+    remedy = _(
+        "This platform does not report refunds by itself: import its settlement file, or book "
+        "refunds by hand, or their points stay."
+    )
+    if found.gaps:
+        words = _("No settlement file covers %(days)s.") % {"days": _some_days(found.gaps)}
+        yield Finding(Level.NOTE, words, remedy)
+    if found.since is not None:
+        words = _("No settlement file covers the days since %(day)s.")
+        yield Finding(Level.BAD, words % {"day": date_format(found.since, "DATE_FORMAT")}, remedy)
+    elif found.covered_until is not None:
+        words = _("Settlement files cover the days until %(day)s.")
+        yield Finding(Level.GOOD, words % {"day": date_format(found.covered_until, "DATE_FORMAT")})
+
+
+def _some_days(days: Sequence[date]) -> str:
+    shown = [date_format(day, "DATE_FORMAT") for day in days[:_MOST_DAYS]]
+    return ", ".join([*shown, "…"] if len(days) > _MOST_DAYS else shown)
 
 
 def _trouble(trouble: str, error: str) -> str:

@@ -84,6 +84,11 @@ def calendar_of(account: Account, programme: Programme) -> Calendar:
     return _calendars([account], programme)[account.pk]
 
 
+def zone_of(account: Account) -> ZoneInfo:
+    """Where the account's days begin and end."""
+    return ZoneInfo(account.store.region.zone if account.store else Programme.current().zone)
+
+
 def _hours(now: datetime) -> dict[int, tuple[dict[datetime, int], list[datetime]]]:
     found: dict[int, tuple[dict[datetime, int], list[datetime]]] = {}
     rows = AccountHour.objects.filter(hour__gte=now - _LOOKED_AT, hour__lte=now)
@@ -181,7 +186,7 @@ def _may_hear(user: User, alarm: Alarm) -> bool:
 
 def _letter(alarm: Alarm, addresses: Sequence[str]) -> EmailMessage:
     programme = Programme.current()
-    zone = ZoneInfo(alarm.account.store.region.zone if alarm.account.store else programme.zone)
+    zone = zone_of(alarm.account)
     with translation.override(programme.language):
         facts = {
             "account": alarm.account,
