@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from kit.bulk import is_any_of
 from kit.money import Money
+from kit.scope import Scope, Scoping
 from members.identity_kinds import kind_label
 from members.models import Identity, Member
 from payments.models import Order, Sighting, Transaction
@@ -21,6 +22,9 @@ from payments.services.booking import unmatched
 
 MOST: Final = 300
 _CLOSE: Final = timedelta(days=1)
+EVERYTHING: Final = Scope(sees_everything=True)
+# Payments and orders alike belong to a store.
+_VISIBLE: Final = Scoping(store="store", region="store__region")
 # How much a reason weighs: the best suggestion comes first.
 _KNOWN, _NUMBER, _SEEN, _AMOUNT = 8, 4, 2, 1
 
@@ -61,13 +65,18 @@ class Payer:
 
 
 def payers_of(
-    rows: QuerySet[Transaction], members: QuerySet[Member], *, most: int = MOST
+    rows: QuerySet[Transaction],
+    members: QuerySet[Member],
+    *,
+    scope: Scope = EVERYTHING,
+    most: int = MOST,
 ) -> list[Payer]:
     """The newest waiting payments by payer: first those for whom somebody can be suggested, then
-    those with most payments. `rows` and `members`: those that whoever asks may see."""
+    those with most payments. `rows`, `members` and `scope`: what whoever asks may see; a reason
+    names no payment or order of another store."""
     waiting = rows.filter(unmatched(), kind=Transaction.Kind.PAYMENT).order_by("-occurred_at")
     payers = [Payer(group) for group in _hang_together(list(waiting[:most]))]
-    _suggest(payers, members)
+    _suggest(payers, members, _VISIBLE.rows(scope))
     return sorted(payers, key=lambda payer: (not payer.suggestions, -len(payer.payments)))
 
 
@@ -92,11 +101,11 @@ def _hang_together(payments: Sequence[Transaction]) -> list[list[Transaction]]:
 Reason = tuple[UUID, str, int]  # Which member, why, and how much that weighs.
 
 
-def _suggest(payers: Sequence[Payer], members: QuerySet[Member]) -> None:
+def _suggest(payers: Sequence[Payer], members: QuerySet[Member], visible: Q) -> None:
     payments = [row for payer in payers for row in payer.payments]
     found: defaultdict[UUID, list[Reason]] = defaultdict(list)
     for read in (_by_known_signs, _by_sightings, _by_order_number, _by_amount):
-        for payment, member, why, weight in read(payments):
+        for payment, member, why, weight in read(payments, visible):
             found[payment].append((member, why, weight))
     wanted = {member for reasons in found.values() for member, _reason, _weight in reasons}
     if not wanted:
@@ -120,7 +129,7 @@ def _best(reasons: Iterable[Reason], seen: Mapping[UUID, Member]) -> list[Sugges
 Found = tuple[UUID, UUID, str, int]  # Payment, member, why, weight.
 
 
-def _by_known_signs(payments: Sequence[Transaction]) -> Iterable[Found]:
+def _by_known_signs(payments: Sequence[Transaction], _visible: Q) -> Iterable[Found]:
     """Signs of different people: had they agreed, the payment would not wait."""
     hashes = {clue.partition(":")[2] for row in payments for clue in row.clues}
     rows = Identity.objects.filter(is_any_of("hash", hashes)).values_list(
@@ -134,43 +143,50 @@ def _by_known_signs(payments: Sequence[Transaction]) -> Iterable[Found]:
                 yield row.pk, owners[clue], words, _KNOWN
 
 
-def _by_sightings(payments: Sequence[Transaction]) -> Iterable[Found]:
+def _by_sightings(payments: Sequence[Transaction], visible: Q) -> Iterable[Found]:
+    """Where the same sign paid at a store that may not be seen, that is all that is said."""
     by_clue: defaultdict[str, list[Transaction]] = defaultdict(list)
     for row in payments:
         for clue in row.clues:
             by_clue[clue].append(row)
     sightings = Sighting.objects.filter(is_any_of("clue", by_clue)).select_related("transaction")
+    paid = Transaction.objects.filter(
+        visible, is_any_of("pk", {s.transaction_id for s in sightings})
+    )
+    seen = set(paid.values_list("pk", flat=True)) if sightings else set()
     for sighting in sightings:
-        words = _say(
-            _("the same %(sign)s paid %(payment)s"),
-            sign=kind_label(_kind(sighting.clue)),
-            payment=sighting.transaction.payment_ref,
-        )
+        sign = kind_label(_kind(sighting.clue))
+        if sighting.transaction_id in seen:
+            payment = sighting.transaction.payment_ref
+            words = _say(_("the same %(sign)s paid %(payment)s"), sign=sign, payment=payment)
+        else:
+            words = _say(_("the same %(sign)s paid for them elsewhere"), sign=sign)
         for row in by_clue[sighting.clue]:
             yield row.pk, sighting.member_id, words, _SEEN
 
 
-def _by_order_number(payments: Sequence[Transaction]) -> Iterable[Found]:
+def _by_order_number(payments: Sequence[Transaction], visible: Q) -> Iterable[Found]:
     by_ref: defaultdict[str, list[Transaction]] = defaultdict(list)
     for row in payments:
         if row.order_ref:
             by_ref[row.order_ref].append(row)
     if not by_ref:
         return
-    orders = Order.objects.filter(is_any_of("order_ref", by_ref), member__isnull=False)
+    orders = Order.objects.filter(visible, is_any_of("order_ref", by_ref), member__isnull=False)
     for ref, member in orders.values_list("order_ref", "member_id"):
         for row in by_ref[ref]:
             if member is not None:
                 yield row.pk, member, _say(_("order %(order)s is theirs"), order=ref), _NUMBER
 
 
-def _by_amount(payments: Sequence[Transaction]) -> Iterable[Found]:
+def _by_amount(payments: Sequence[Transaction], visible: Q) -> Iterable[Found]:
     """Orders of the same store and amount within a day, which nobody has paid yet."""
     placed = [row for row in payments if row.store_id is not None]
     if not placed:
         return
     moments = [row.occurred_at for row in placed]
     orders = Order.objects.filter(
+        visible,
         ordered_at__range=(min(moments) - _CLOSE, max(moments) + _CLOSE),
         amount__in={row.amount for row in placed},
         member__isnull=False,

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from kit.admin import FactAdmin, action, display
 from kit.masking import mask_name
-from kit.scope import Scoping
+from kit.scope import Scoping, scope_of
 from kit.spreadsheet_admin import SheetImportMixin
 from kit.spreadsheet_import import SheetResult
 from members.identity_kinds import kind_label
@@ -72,7 +72,7 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
         if request.method == "POST":
             return self._link(request)
         rows = self.get_queryset(request).select_related("store__region", "account")
-        payers = payers_of(rows, self._members(request))
+        payers = payers_of(rows, self._members(request), scope=scope_of(request.user))
         context = {
             **(extra_context or {}),
             "title": _("Unmatched payments"),

@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from kit.scope import Scope
 from members.identity_kinds import EMAIL
-from members.models import Member
+from members.models import Member, StaffScope
 from members.services import add_identity
 from payments.import_links import LinkSheet
 from payments.models import Disagreement, Order, Sighting, Transaction
@@ -134,6 +135,41 @@ def test_an_order_of_the_same_number_or_amount_suggests_its_member() -> None:
         (mei, ["order 1001 is theirs"]),
         (bo, ["order 2 has the same store and amount"]),
     ]
+
+
+def test_no_reason_names_a_payment_or_order_of_a_store_that_may_not_be_seen(
+    client: Client,
+) -> None:
+    own, far = build.store(), build.store("TAIPEI")
+    mei, bo = build.member(wallet="a", home_store=own), build.member(home_store=own)
+    given = {"currency": "HKD", "ordered_at": NOON, "received_at": NOON, "amount": 99}
+    Order.objects.create(order_ref="1001", store=far, member=bo, **given)
+    buy("FAR-1", "10", ("wallet", "a"), ("stripe_card", "c1"), store_code=far.code)
+    buy("p2", "20", ("stripe_card", "c1"), store_code=own.code)
+    buy("p3", "20", ("wallet", "x"), order_ref="1001", store_code=own.code)
+    staff = User.objects.create_user("till", is_staff=True)
+    rights = ["view_transaction", "view_member"]
+    staff.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    StaffScope.objects.create(user=staff).stores.add(own)
+    client.force_login(staff)
+
+    page = client.get(reverse(QUEUE)).content.decode()
+    payers = payers_of(
+        Transaction.objects.filter(store=own),
+        Member.objects.all(),
+        scope=Scope(stores=frozenset([own.pk])),
+    )
+
+    reasons = [each.reasons for payer in payers for each in payer.suggestions]
+    assert reasons == [["the same card (Stripe fingerprint) paid for them elsewhere"]]
+    assert "paid for them elsewhere" in page
+    assert "FAR-1" not in page
+    assert "order 1001" not in page
+    everything = {each.member: each.reasons for payer in queue() for each in payer.suggestions}
+    assert everything == {
+        mei: ["the same card (Stripe fingerprint) paid FAR-1"],
+        bo: ["order 1001 is theirs"],
+    }
 
 
 def test_one_click_links_all_of_them_and_learns_the_wallet(client: Client) -> None:
