@@ -1,5 +1,6 @@
 """/api/v1/orders: what was bought and by whom, before, with or after the money for it."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -93,7 +94,12 @@ class OrderIn(PayerIn):
 
 class WhichOrderIn(StrictSerializer):
     store = LineOfText(
-        longest=20, required=False, help_text="Needed if two stores have the number."
+        longest=20,
+        required=False,
+        help_text=(
+            "Needed if two stores have the number. Blank (`?store=`) means the order without a "
+            "store; for a key of a store it is always that store."
+        ),
     )
 
 
@@ -260,13 +266,13 @@ class OrderView(ApiView):
         asked = query_of(request, WhichOrderIn)
         store = store_for(request, asked.get("store", ""))
         rows = Order.objects.filter(order_ref=text_in_path(order_ref))
-        found = list((rows.filter(store=store) if store else rows).select_related("store")[:2])
+        if store is not None or "store" in asked:
+            rows = rows.filter(store=store)
+        found = list(rows.select_related("store")[:2])
         if not found:
             raise NotFound(_("There is no order with this number."), "order_unknown")
         if len(found) > 1:
-            raise serializers.ValidationError(
-                {"store": [_("Two stores have this number. Name the store.")]}
-            )
+            raise two_stores(order.store_id for order in found)
         return Response(OrderOut(show_order(found[0])).data)
 
 
@@ -276,6 +282,18 @@ def text_in_path(text: str) -> str:
         return clean_text(text, "This")
     except Unreadable as problem:
         raise NotFound(_("There is nothing with this number."), "not_found") from problem
+
+
+def two_stores(stores: Iterable[int | None]) -> serializers.ValidationError:
+    """The refusal of a number that these stores have."""
+    if None in set(stores):
+        words = _(
+            "A store has this number too. Name the store, or leave it blank for the order "
+            "without a store."
+        )
+    else:
+        words = _("Two stores have this number. Name the store.")
+    return serializers.ValidationError({"store": [words]})
 
 
 def show_order(order: Order) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -42,9 +43,9 @@ from payments.api.baskets import (
     notice_lines,
     positive_money,
 )
-from payments.api.orders import text_in_path
+from payments.api.orders import text_in_path, two_stores
 from payments.api.refusals import left_in, problem_of
-from payments.models import Transaction
+from payments.models import Order, Transaction
 from payments.providers.base import Kind
 from payments.selectors import left_of
 from payments.services.refunds import (
@@ -89,7 +90,14 @@ class ReturnIn(_BackIn):
         longest=90,
         help_text="Your own number of the return, or the platform's of the refund.",
     )
-    store = LineOfText(longest=20, required=False, help_text="Left out: the key's own store.")
+    store = LineOfText(
+        longest=20,
+        required=False,
+        help_text=(
+            "Left out: the key's own store, or whichever has the number. Blank: an order without "
+            "a store."
+        ),
+    )
 
 
 class RefundOut(serializers.Serializer[Any]):
@@ -272,7 +280,9 @@ class ReturnsView(ApiView):
     def post(self, request: Request, order_ref: str) -> Response:
         asked = checked(ReturnIn, request.data)
         store = store_for(request, asked.get("store", ""))
-        payments = _payments(text_in_path(order_ref), store)
+        payments = _payments(
+            text_in_path(order_ref), store, is_without=store is None and "store" in asked
+        )
         wanted = _wanted(asked, asked["return_ref"], currency_of(payments))
         try:
             parts = return_order(payments, wanted, by=key_of(request), now=timezone.now())
@@ -288,10 +298,16 @@ class ReturnsView(ApiView):
         return Response(ReturnOut(shown).data, _status(first))
 
 
-def _payments(order_ref: str, store: Store | None) -> list[Transaction]:
+def _payments(order_ref: str, store: Store | None, *, is_without: bool) -> list[Transaction]:
+    """The payments of an order: of this store, of none (`is_without`), or wherever it is."""
     rows = Transaction.objects.filter(kind=Kind.PAYMENT, order_ref=order_ref)
     if store is not None:
         rows = rows.filter(store=store)
+    elif is_without:
+        # A store may take the money for an order that belongs to none.
+        rows = rows.filter(
+            Q(order=None, store=None) | Q(order__in=Order.objects.filter(store=None))
+        )
     payments = list(rows.select_related("order").order_by("occurred_at", "pk")[:50])
     if not payments:
         raise Refused(
@@ -299,10 +315,9 @@ def _payments(order_ref: str, store: Store | None) -> list[Transaction]:
             code="order_not_paid",
             status=HTTPStatus.CONFLICT,
         )
-    if len({payment.store_id for payment in payments}) > 1:
-        raise serializers.ValidationError(
-            {"store": [_("Two stores have this number. Name the store.")]}
-        )
+    stores = {payment.store_id for payment in payments}
+    if len(stores) > 1 and not is_without:
+        raise two_stores(stores)
     return payments
 
 

@@ -163,6 +163,43 @@ def test_a_store_key_takes_and_reads_orders_of_its_store() -> None:
     assert caller()("get", "orders/A-1", {"store": "CWB"}).json()["store"] == "CWB"
 
 
+def test_an_order_without_a_store_is_read_and_returned_where_a_store_has_its_number(
+    call: Call,
+) -> None:
+    till.store("TST")
+    for number, store in enumerate(["", "TST"]):
+        body = order(store=store, paid=True, lines=LINES[:1] if store else LINES)
+        assert call("post", "orders", body, once=str(number)).status_code == 201
+
+    asked = call("get", "orders/A-1")
+    none, named = (call("get", "orders/A-1", {"store": code}).json() for code in ("", "TST"))
+    both = call("post", "orders/A-1/returns", back(), once="r1")
+    returned = call("post", "orders/A-1/returns", back(store=""), once="r2")
+
+    for answer in (asked, both):
+        assert answer.status_code == 400
+        assert answer.json()["errors"] == [
+            {
+                "pointer": "#/store",
+                "detail": (
+                    "A store has this number too. Name the store, or leave it blank for the "
+                    "order without a store."
+                ),
+            }
+        ]
+    assert (none["store"], len(none["lines"])) == (None, 2)
+    assert (named["store"], len(named["lines"])) == ("TST", 1)
+    assert returned.json()["payment"] == none["payments"][0]["id"]
+
+
+def test_a_blank_store_is_a_keys_own() -> None:
+    own = caller(store=till.store("TST"))
+    caller()("post", "orders", order(), once="1")
+    own("post", "orders", order(lines=[]), once="1")
+
+    assert own("get", "orders/A-1", {"store": ""}).json()["store"] == "TST"
+
+
 @pytest.mark.parametrize("ref", ["B-9", "%00", "a%00b", "%ED%A0%80", "x" * 101, "a/b/c"])
 def test_an_order_that_nobody_sent_is_not_found(call: Call, ref: str) -> None:
     assert call("get", f"orders/{ref}").status_code == 404
