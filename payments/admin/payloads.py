@@ -44,11 +44,11 @@ class ReasonDialog(BaseDialogForm):  # type: ignore[misc]
 
 
 def readable_body(inbound: Inbound) -> Any:
-    """JSON and forms as trees, anything else as text."""
-    text = inbound.body.decode("utf-8", "replace")
+    """JSON and forms as trees, anything else as text, JSON that is nested too deep among it."""
+    text = _text_of(inbound)
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pairs = parse_qsl(text, keep_blank_values=True)
         return dict(pairs) if len(pairs) > 1 else text
 
@@ -61,14 +61,29 @@ def shown_payload(sealed: Any, *, received_at: datetime, is_masked: bool = True)
         inbound = unseal(sealed)
     except CannotDecrypt:
         return _("The key that this content was sealed with is missing.")
+    shown = _shown_body(inbound, is_masked=is_masked)
+    # JSON may name half of a character ("\ud800"), which no page can be encoded with.
+    shown = shown[:20_000].encode("utf-8", "replace").decode()
+    return render_to_string(
+        "admin/payments/payload.html",
+        {"method": inbound.method, "body": shown, "is_masked": is_masked},
+    )
+
+
+def _shown_body(inbound: Inbound, *, is_masked: bool) -> str:
     body = readable_body(inbound)
     if is_masked:
         body = mask_text(body) if isinstance(body, str) else mask_payload(body)
-    shown = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
-    return render_to_string(
-        "admin/payments/payload.html",
-        {"method": inbound.method, "body": shown[:20_000], "is_masked": is_masked},
-    )
+    if isinstance(body, str):
+        return body
+    try:
+        return json.dumps(body, indent=2, ensure_ascii=False)
+    except RecursionError:  # Masking cuts off what is so deep: these are the bytes as they came.
+        return _text_of(inbound)
+
+
+def _text_of(inbound: Inbound) -> str:
+    return inbound.body.decode("utf-8", "replace")
 
 
 def why_gone(received_at: datetime) -> str:

@@ -122,3 +122,30 @@ def test_no_group_but_administrators_unmasks_unasked(db: None) -> None:
 
     groups = Group.objects.filter(permissions__codename="unmask_callback")
     assert [group.name for group in groups] == ["Administrator"]
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"[" * 3_000, "[[[["),
+        (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "&quot;a&quot;"),
+        (b'{"a":' * 900 + b"1" + b"}" * 900, "&quot;a&quot;"),
+        (rb'{"a": "\ud800"}', "&quot;a&quot;: &quot;?&quot;"),
+        (rb'{"\ud800": 1}', "&quot;?&quot;: 1"),
+        (b'{"a": "\xed\xa0\x80"}', "&quot;a&quot;"),
+    ],
+)
+def test_whatever_somebody_left_can_be_looked_at(
+    body: bytes, shown: str, db: None, admin_client: Client
+) -> None:
+    build.programme()
+    account = build.account()
+    Client().post(f"/callbacks/standard/{account.token}/", body, content_type="application/json")
+    left = Rejection.objects.get()
+
+    masked = admin_client.get(reverse("admin:payments_rejection_change", args=[left.pk]))
+    unmasked = admin_client.get(unmask(admin_client, left)["HX-Redirect"])
+
+    assert (masked.status_code, unmasked.status_code) == (200, 200)
+    assert shown in masked.content.decode()
+    assert shown in unmasked.content.decode()
