@@ -30,7 +30,7 @@ from unfold.decorators import action as unfold_action
 from unfold.decorators import display as unfold_display
 from unfold.enums import ActionVariant
 
-from kit.scope import Scoping, scope_of
+from kit.scope import Scoping, of_known_row, scope_of
 from kit.spreadsheets import SafeCSV, SafeXLSX
 from kit.visitors import by_own_links
 
@@ -68,7 +68,7 @@ def action(**options: Any) -> Callable[[Method], Method]:
     options.setdefault("variant", ActionVariant.DEFAULT)
 
     def decorate(method: Method) -> Method:
-        return cast("Method", unfold_action(**options)(by_own_links(method)))
+        return cast("Method", unfold_action(**options)(by_own_links(of_known_row(method))))
 
     return decorate
 

@@ -133,8 +133,9 @@ class EndpointAdmin(BaseAdmin):
 
     def has_resend_dead_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Offered only where something was given up: the head of the page is narrow."""
-        dead = Delivery.objects.filter(endpoint=getattr(obj, "pk", obj), waiting_for=DEAD)
-        return self.has_resend_permission(request, obj) and dead.exists()
+        hook = obj if isinstance(obj, Endpoint) else self.get_object(request, str(obj))
+        dead = Delivery.objects.filter(endpoint=hook, waiting_for=DEAD)
+        return hook is not None and self.has_resend_permission(request, hook) and dead.exists()
 
     @action(description=gettext_lazy("Send a test event"), icon="outbox", permissions=["change"])
     def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -97,6 +97,24 @@ def why_gone(received_at: datetime) -> str:
     return _("The content was not kept.")
 
 
+def disclose(
+    row: Any, *, account: Account, subject: str, reason: str, by: Any, now: datetime
+) -> Disclosure:
+    """Keep who reads the post unmasked, and why; call it before it is shown."""
+    (kept,) = Disclosure.record([
+        Disclosure(
+            account=account,
+            subject=subject,
+            subject_id=str(row.pk),
+            name=str(row)[:200],
+            reason=reason,
+            seen_by=cast("User", by),
+            seen_at=now,
+        )
+    ])  # fmt: skip
+    return kept
+
+
 class Unmasking:
     """Mixed into the admin of posts: a button that asks for a reason, and a page for minutes."""
 
@@ -136,32 +154,29 @@ class Unmasking:
     )
     def unmask(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         row = self.get_object(request, object_id)
-        if row is None:
-            raise PermissionDenied
-        (kept,) = Disclosure.record([
-            Disclosure(
-                account=self.account_of(row),
-                subject=self.subject,
-                subject_id=str(row.pk),
-                name=str(row)[:200],
-                reason=form.cleaned_data["reason"],
-                seen_by=cast("User", request.user),
-                seen_at=timezone.now(),
-            )
-        ])  # fmt: skip
+        kept = disclose(
+            row,
+            account=self.account_of(row),
+            subject=self.subject,
+            reason=form.cleaned_data["reason"],
+            by=request.user,
+            now=timezone.now(),
+        )
         name = f"admin:payments_{self.model._meta.model_name}_unmasked"
         return HttpResponse(headers={"HX-Redirect": reverse(name, args=[row.pk, kept.pk])})
 
     def unmasked(self, request: HttpRequest, object_id: str, disclosure: Any) -> HttpResponse:
         row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
         kept = Disclosure.objects.filter(
             pk=disclosure,
             subject=self.subject,
-            subject_id=object_id,
+            subject_id=str(row.pk),
             seen_by=request.user.pk,
             seen_at__gte=timezone.now() - _OPEN_FOR,
         ).first()
-        if row is None or kept is None or not self.has_unmask_permission(request, row):
+        if kept is None or not self.has_unmask_permission(request, row):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
