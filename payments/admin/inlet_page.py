@@ -4,31 +4,34 @@ run the test, and only then use it."""
 import json
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
-from kit.admin import may_see_personal_data
 from kit.crypto import CannotDecrypt
 from payments import inlet_recipe as recipes
 from payments.admin.inlet_fields import SECTIONS, Found, RecipeForm, SampleForm, path_in_words
+from payments.admin.payloads import UNMASK, disclose
 from payments.inlet_guess import guess, guess_lines
 from payments.inlet_posts import tree_of
 from payments.inlet_recipe import SETTING, BadRecipe, Recipe
-from payments.models import Account, Rejection
+from payments.models import Account, Disclosure, Rejection
 from payments.notice_words import reading_in_words, verdict_in_words
 from payments.providers import all_providers
-from payments.providers.base import Ignored, MalformedPayload
+from payments.providers.base import Ignored, Inbound, MalformedPayload
 from payments.services.accounts import forget_accounts, keys_of
 from payments.services.bodies import unseal
 from payments.services.tryout import Tried, pasted, try_post
 
+_CREDENTIALS: Final = "authorization"
+
 
 def inlet_page(request: HttpRequest, account: Account, *, now: datetime) -> dict[str, Any] | None:
     """What the page shows, or None once the recipe was tested and is in use."""
-    if request.method != "POST":
-        return _first_page(request, account)
+    if request.method != "POST" or request.POST.get("step") == "latest":
+        return _first_page(request, account, now)
     sample = SampleForm(request.POST)
     if not sample.is_valid():
         return {"sample": sample}
@@ -61,26 +64,53 @@ def use_recipe(account: Account, recipe: Recipe) -> None:
     forget_accounts()
 
 
-def _first_page(request: HttpRequest, account: Account) -> dict[str, Any]:
-    latest = _latest_refused(account) if may_see_personal_data(request) else None
-    if latest is None or "latest" not in request.GET:
-        return {"sample": SampleForm(), "has_latest": latest is not None}
-    body, headers = latest
-    return {"sample": SampleForm(initial={"body": body, "headers": headers}), "has_latest": False}
+def _first_page(request: HttpRequest, account: Account, now: datetime) -> dict[str, Any]:
+    latest, may_unmask = _latest_refused(account), request.user.has_perm(UNMASK)
+    if latest and may_unmask and request.method == "POST":
+        return {"sample": _sample_of(*latest, request=request, now=now)}
+    return {
+        "sample": SampleForm(),
+        "has_latest": latest is not None,
+        "may_unmask": may_unmask,
+    }
 
 
-def _latest_refused(account: Account) -> tuple[str, str] | None:
-    """The latest refused post as a sample: while nothing is set up, every post is refused."""
+def _sample_of(
+    refused: Rejection, inbound: Inbound, *, request: HttpRequest, now: datetime
+) -> SampleForm:
+    """A refused post, shown unmasked: who takes it is kept."""
+    disclose(
+        refused,
+        account=refused.account,
+        subject=Disclosure.Subject.REJECTION,
+        reason=_("Set up the fields"),
+        by=request.user,
+        now=now,
+    )
+    body = inbound.body.decode("utf-8", "replace")
+    return SampleForm(initial={"body": body, "headers": _headers_of(inbound, refused.account)})
+
+
+def _latest_refused(account: Account) -> tuple[Rejection, Inbound] | None:
+    """While nothing is set up, every post is refused."""
     rows = Rejection.objects.filter(account=account, sealed__isnull=False)
     refused = rows.order_by("-received_at").first()
     if refused is None or refused.sealed is None:
         return None
     try:
-        inbound = unseal(refused.sealed)
+        return refused, unseal(refused.sealed)
     except CannotDecrypt:
         return None
-    headers = "\n".join(f"{name}: {value}" for name, value in inbound.headers.items())
-    return inbound.body.decode("utf-8", "replace"), headers
+
+
+def _headers_of(inbound: Inbound, account: Account) -> str:
+    """Without the other system's credentials, once it is known that something else signs."""
+    signed_by = _kept(account).get("signature_header", _CREDENTIALS).strip().lower()
+    return "\n".join(
+        f"{name}: {value}"
+        for name, value in inbound.headers.items()
+        if name.lower() != _CREDENTIALS or signed_by == _CREDENTIALS
+    )
 
 
 def _found_in(body: str, shape: str) -> Found:

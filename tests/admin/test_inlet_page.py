@@ -5,14 +5,17 @@ import hmac
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
-from payments.models import Account, Callback, Rejection
+from payments.inlet_recipe import Recipe
+from payments.models import Account, Callback, Disclosure, Rejection
 from payments.services.accounts import forget_accounts
 from tests import build
 from tests.admin.conftest import World
 from tests.admin.test_account_pages import page_of
 from tests.admin.test_pages import url_of
+from tests.build import NOON
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 TILL_SECRET = "a-test-secret-and-nothing-else"
@@ -114,16 +117,76 @@ def test_what_fails_its_test_is_not_used(
     assert Account.objects.get(pk=account.pk).settings == {}
 
 
-def test_the_latest_refused_post_may_serve_as_the_sample(world: World, as_boss: Client) -> None:
-    account = inlet()
-    url = f"/callbacks/inlet/{account.token}/"
-    Client().post(url, sample()["body"].encode(), content_type="application/json")
+def refuse_one(account: Account) -> Rejection:
+    Client().post(
+        f"/callbacks/inlet/{account.token}/",
+        sample()["body"].encode(),
+        content_type="application/json",
+        headers={"Authorization": "Basic c2VjcmV0", "X-Sign": "none"},
+    )
+    return Rejection.objects.get(account=account)
 
-    offered = page_of(as_boss, account, "fields")
-    response = as_boss.get(f"/admin/payments/account/{account.pk}/fields/?latest")
+
+def fields_url(account: Account) -> str:
+    return f"/admin/payments/account/{account.pk}/fields/"
+
+
+def test_the_latest_refused_post_may_serve_as_the_sample_and_that_is_kept(
+    world: World, as_boss: Client
+) -> None:
+    account = inlet()
+    refused = refuse_one(account)
+
+    offered = as_boss.get(f"{fields_url(account)}?latest").content.decode()
+    kept_before = Disclosure.objects.count()
+    taken = as_boss.post(fields_url(account), {"step": "latest"}).content.decode()
 
     assert "Take the latest refused post as the sample" in offered
-    assert "B-20261121-17" in response.content.decode()
+    assert "B-20261121-17" not in offered
+    assert kept_before == 0
+    assert "B-20261121-17" in taken
+    kept = Disclosure.objects.get()
+    assert (kept.subject, kept.subject_id, kept.reason, kept.seen_by, kept.seen_at) == (
+        "rejection",
+        str(refused.pk),
+        "Set up the fields",
+        world.boss,
+        NOON,
+    )
+
+
+def test_who_may_not_read_posts_unmasked_pastes_a_sample(world: World, as_manager: Client) -> None:
+    account = build.account("inlet", store=world.near.store, secrets=[TILL_SECRET], settings={})
+    refuse_one(account)
+    for group in world.manager.groups.all():
+        group.permissions.remove(*Permission.objects.filter(codename="unmask_callback"))
+
+    offered = as_manager.get(fields_url(account)).content.decode()
+    taken = as_manager.post(fields_url(account), {"step": "latest"}).content.decode()
+
+    for page in (offered, taken):
+        assert "you may not read posts unmasked: paste a sample" in page
+        assert "B-20261121-17" not in page
+    assert Disclosure.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("signature_header", "is_shown"), [("X-Sign", False), ("Authorization", True), (None, True)]
+)
+def test_a_password_is_shown_only_where_it_may_be_the_signature(
+    signature_header: str | None, is_shown: bool, world: World, as_boss: Client
+) -> None:
+    account = inlet()
+    refuse_one(account)
+    if signature_header:
+        needed = {"reference": "/bill/no", "amount": "/bill/total", "fixed_currency": "HKD"}
+        recipe = Recipe(scheme="token", signature_header=signature_header, **needed)
+        Account.objects.filter(pk=account.pk).update(settings={"recipe": recipe.dump()})
+
+    page = as_boss.post(fields_url(account), {"step": "latest"}).content.decode()
+
+    assert "x-sign: none" in page
+    assert ("c2VjcmV0" in page) is is_shown
 
 
 def test_a_saved_form_keeps_what_the_fields_page_set_up(world: World, as_boss: Client) -> None:
