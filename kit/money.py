@@ -13,6 +13,7 @@ from babel.numbers import format_currency
 MAX_DIGITS: Final = 19
 DECIMAL_PLACES: Final = 4
 LARGEST: Final = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
+_LONGEST_SHOWN: Final = 40
 
 # Where ISO 4217 and CLDR disagree, money on the wire follows ISO.
 _ISO_EXPONENTS: Final = {"IQD": 3} | dict.fromkeys(
@@ -44,7 +45,7 @@ def known_currencies() -> frozenset[str]:
 def exponent(currency: str) -> int:
     """Decimal places of `currency` by ISO 4217; raises MoneyError for an unknown code."""
     if currency not in known_currencies():
-        raise MoneyError(f"Unknown currency {currency!r}.")
+        raise MoneyError(f"“{_shown(currency)}” is no currency.")
     if currency in _ISO_EXPONENTS:
         return _ISO_EXPONENTS[currency]
     digits = get_global("currency_fractions")
@@ -69,19 +70,19 @@ class Money:
         try:
             value = Decimal(amount)
         except (InvalidOperation, TypeError, ValueError) as problem:
-            raise MoneyError(f"{amount!r} is not an amount.") from problem
+            raise MoneyError(f"“{_shown(amount)}” is not an amount.") from problem
         if not value.is_finite() or abs(value) >= LARGEST:
-            raise MoneyError(f"{amount!r} is out of range.")
+            raise MoneyError(f"{_shown(amount)} is out of range.")
         quantum = Decimal(1).scaleb(-exponent(code))
         if value != value.quantize(quantum):
-            raise MoneyError(f"{amount!r} has more decimals than {code} allows.")
+            raise MoneyError(f"{_shown(amount)} has more decimals than {code} allows.")
         return cls(value.quantize(quantum), code)
 
     @classmethod
     def from_minor(cls, amount: int, currency: str, *, places: int | None = None) -> "Money":
         """Money from whole minor units; `places` where the provider's differ from ISO's."""
         if isinstance(amount, bool) or not isinstance(amount, int):
-            raise MoneyError(f"{amount!r} is not a whole number of minor units.")
+            raise MoneyError(f"“{_shown(amount)}” is not a whole number of minor units.")
         code = currency.upper()
         scale = exponent(code) if places is None else places
         return cls.parse(Decimal(amount).scaleb(-scale), code)
@@ -120,3 +121,10 @@ class Money:
     def _must_match(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{self.currency} and {other.currency} cannot be added up.")
+
+
+def _shown(given: object) -> str:
+    """What was given as staff may read it and a database can hold it: short, and printable."""
+    return "".join(
+        sign if sign.isprintable() else "\ufffd" for sign in str(given)[:_LONGEST_SHOWN]
+    )

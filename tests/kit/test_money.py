@@ -36,6 +36,26 @@ def test_what_is_not_exactly_money_is_refused(amount: Any, currency: str) -> Non
         Money.parse(amount, currency)
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [
+        (Decimal("88.005"), "TWD", "88.005 has more decimals than TWD allows."),
+        (Decimal("NaN"), "HKD", "NaN is out of range."),
+        ("1,000", "HKD", "“1,000” is not an amount."),
+        ("\x00\ud800", "HKD", "“\ufffd\ufffd” is not an amount."),
+        ("9" * 60, "HKD", f"{'9' * 40} is out of range."),
+        ("1", "ZZZ", "“ZZZ” is no currency."),
+    ],
+)
+def test_staff_read_what_was_given_and_not_how_we_keep_it(
+    amount: Any, currency: str, said: str
+) -> None:
+    with pytest.raises(MoneyError) as refused:
+        Money.parse(amount, currency)
+
+    assert str(refused.value) == said
+
+
 def test_minor_units_follow_the_provider_where_it_differs() -> None:
     assert Money.from_minor(12345, "HKD") == Money(Decimal("123.45"), "HKD")
     assert Money.from_minor(500, "ISK", places=2) == Money(Decimal(5), "ISK")
