@@ -15,13 +15,14 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from campaigns.models import Message
 from campaigns.services.deliver import DOUBT
 from campaigns.wording import WAITS
 from kit.correspondence import DEAD
+from kit.money import Money
 from kit.work import IS_PARKED, REPAIR, Work, release
 from payments.models import Alarm, AmountConflict, Query
 from payments.services.conflicts import CONFLICT
@@ -48,7 +49,7 @@ class Group:
     count: int
     oldest: Any
     list_url: str
-    samples: list[tuple[str, str, str]]  # name, URL, error
+    samples: list[tuple[str, str, str, str]]  # name, amount, URL, error
     remedy: tuple[str, str] | None  # words, URL
     can_retry: bool
     is_calm: bool
@@ -141,13 +142,19 @@ def _group(
         count=found["rows"],
         oldest=found["oldest"],
         list_url=_list_url(model, what),
-        samples=[(str(row), _change_url(row), row.error[:300]) for row in rows[:SAMPLES]],
+        samples=[_sample(row) for row in rows[:SAMPLES]],
         remedy=_remedy_of_dead(model, request)
         if what == DEAD
         else _remedy(request, what=what, detail=detail, example=found["example"]),
         can_retry=what == REPAIR,
         is_calm=what in {"member", "campaign"},
     )
+
+
+def _sample(row: Work) -> tuple[str, str, str, str]:
+    money: Money | None = getattr(row, "money", None)
+    amount = money.display(get_language() or "en") if money else ""
+    return str(row), amount, _change_url(row), row.error[:300]
 
 
 def _reason(what: str, detail: str, example: str) -> str:

@@ -184,3 +184,4 @@ def test_the_stuck_page_says_why_in_words(world: World, as_manager: Client) -> N
     assert "Waits for a member" in page
     assert "Wait for an exchange rate of GBP." in page
     assert "Enter a rate of GBP" in page
+    assert '<span class="rg-subtle">£50.00</span>' in page
