@@ -67,7 +67,6 @@ class MovementOut(serializers.Serializer[Any]):
     points = serializers.IntegerField(help_text="Negative: they went away.")
     kind = serializers.ChoiceField(choices=Transfer.Kind.choices)
     booked_at = serializers.DateTimeField()
-    reason = serializers.CharField(help_text="Of an adjustment by hand; else empty.")
     transaction = SourceOut(
         allow_null=True, help_text="Null too where it belongs to a store that is not the key's."
     )
@@ -99,7 +98,6 @@ _MOVEMENT: Final = {
     "points": 238,
     "kind": "earn",
     "booked_at": "2026-11-21T15:04:06+08:00",
-    "reason": "",
     "transaction": {
         "id": "0199a1f4-7c11-7a02-8f0c-5d1c9b2e7f31",
         "kind": "payment",
@@ -191,6 +189,8 @@ def _as_is(row: Transfer) -> Mapping[str, Any]:
 def _movement(
     row: Transfer, account: UUID, reasons: Mapping[UUID, list[WhyRow]], own: Store | None
 ) -> dict[str, Any]:
+    """Without what staff wrote of an adjustment: those are words among colleagues, about a person,
+    and no webhook tells them either."""
     award = row.award
     deal = award.transaction if award else None
     is_shown = deal is not None and (own is None or deal.store_id == own.pk)
@@ -199,7 +199,6 @@ def _movement(
         "points": row.points if row.credit_id == account else -row.points,
         "kind": row.kind,
         "booked_at": row.booked_at,
-        "reason": row.reason,
         "transaction": {
             "id": deal.pk,
             "kind": deal.kind,
