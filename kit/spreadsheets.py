@@ -2,7 +2,8 @@
 
 A cell that begins with `=`, `+`, `-` or `@` is a formula to a spreadsheet program, and members
 choose their own names. So text never becomes a formula on its way out, and the quote that keeps
-it text is taken off on its way in.
+it text is taken off on its way in. Where semicolons or tabs separate the cells, as they do for a
+program set to German, a cell of ours is several: none of them may begin like that either.
 """
 
 import csv
@@ -22,6 +23,9 @@ from import_export.formats.base_formats import Format
 # Full-width forms too, which programs in East Asia fold; blanks in front do not protect.
 _FORMULA: Final = re.compile(r"[\s\x00]*[=+\-@＝＋－＠\t\r\n]")
 _QUOTED_FORMULA: Final = re.compile(r"'[\s\x00]*[=+\-@＝＋－＠\t\r\n]")
+# Quotation marks too, which would enclose the cell that a separator begins.
+_INNER_FORMULA: Final = re.compile(r"([;\t\r\n][\s\x00\"]*)(?=[=+\-@＝＋－＠])")
+_QUOTED_INNER_FORMULA: Final = re.compile(r"([;\t\r\n][\s\x00\"]*)'(?=[=+\-@＝＋－＠])")
 _LARGEST_EXACT: Final = 10**15  # Spreadsheet programs keep 15 digits of a number.
 _EPOCH: Final = 1900  # Excel knows no earlier day.
 _WIDEST: Final = 32_767  # Characters that a cell of Excel holds.
@@ -29,12 +33,14 @@ _WIDEST: Final = 32_767  # Characters that a cell of Excel holds.
 
 def quote_formula(text: str) -> str:
     """`text` so that a spreadsheet program shows it and does not run it."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    inside = _INNER_FORMULA.sub(r"\1'", text)
+    return f"'{inside}" if _FORMULA.match(text) else inside
 
 
 def unquote_formula(text: str) -> str:
     """The opposite of quote_formula, for a file that comes back to us."""
-    return text[1:] if _QUOTED_FORMULA.match(text) else text
+    begin = text[1:] if _QUOTED_FORMULA.match(text) else text
+    return _QUOTED_INNER_FORMULA.sub(r"\1", begin)
 
 
 def write_csv(headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
