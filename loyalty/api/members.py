@@ -65,10 +65,12 @@ class PersonIn(StrictSerializer):
     name = LineOfText(longest=100, required=False)
     language = serializers.ChoiceField(choices=LANGUAGES, required=False)
     store = LineOfText(longest=20, required=False, help_text="Code of the home store.")
-    born_on = serializers.DateField(required=False, help_text="2001-12-31")
+    born_on = serializers.DateField(
+        required=False, allow_null=True, help_text="2001-12-31. Null: it is not known."
+    )
 
-    def validate_born_on(self, day: date) -> date:
-        if not _EARLIEST_BIRTH <= day <= timezone.localdate():
+    def validate_born_on(self, day: date | None) -> date | None:
+        if day is not None and not _EARLIEST_BIRTH <= day <= timezone.localdate():
             raise serializers.ValidationError(_("Nobody alive was born on this day."))
         return day
 
@@ -254,7 +256,7 @@ class MemberView(ApiView):
     @extend_schema(
         operation_id="change_member",
         summary="Change a member's name, language, home store or birthday",
-        description="What is left out stays as it is.",
+        description="What is left out stays as it is. `born_on: null` clears the birthday.",
         tags=["members"],
         parameters=[IDEMPOTENCY_KEY],
         request=PersonIn,

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -297,3 +297,26 @@ def test_a_birthday_that_has_not_come_is_refused(call: Call) -> None:
     answer = call("patch", f"members/{mei.code}", {"born_on": tomorrow}, once="1")
 
     assert [error["pointer"] for error in answer.json()["errors"]] == ["#/born_on"]
+
+
+def test_a_birthday_is_cleared_by_null_and_stays_when_left_out(call: Call) -> None:
+    mei = till.member(born_on=date(1990, 2, 28))
+
+    left_out = call("patch", f"members/{mei.code}", {"language": "en"}, once="1")
+    mei.refresh_from_db()
+    kept = mei.born_on
+    cleared = call("patch", f"members/{mei.code}", {"born_on": None}, once="2")
+    mei.refresh_from_db()
+
+    assert (left_out.status_code, kept) == (200, date(1990, 2, 28))
+    assert (cleared.status_code, mei.born_on) == (200, None)
+
+
+def test_who_enrols_without_a_birthday_may_say_so(call: Call) -> None:
+    till.store()
+    body = {"phone": "+852 9123 4567", "store": "TST", "language": "en", "born_on": None}
+
+    answer = call("post", "members", body, once="1")
+
+    assert answer.status_code == 201
+    assert Member.objects.get().born_on is None
