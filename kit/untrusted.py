@@ -87,6 +87,11 @@ def clean_text(value: object, name: str, *, longest: int = LONGEST_TEXT) -> str:
     return line
 
 
+def storable(text: str) -> str:
+    """`text` as a database can hold it: in place of each character that it cannot, a mark."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def plain_decimal(text: str, name: str) -> Decimal:
     """A number written as digits with at most one point: no sign, exponent, NaN or thousands."""
     if not _PLAIN_DECIMAL.fullmatch(text):

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from kit.ids import uuid7
+from kit.untrusted import storable
 from payments.models import Account, Callback, CallbackBody, Conflict, Rejection
 from payments.providers.base import (
     Hint,
@@ -67,8 +68,10 @@ def verify(
 ) -> Verified | Rejected | Hint:
     """The provider's verdict, if what it calls the delivery's key is one that we can keep."""
     verdict = provider.verify(inbound, keys, now)
-    if isinstance(verdict, Verified) and len(verdict.delivery_key) > _LONGEST_KEY:
-        return Rejected(Reason.MALFORMED, "The delivery key is too long.")
+    if isinstance(verdict, Verified):
+        key = verdict.delivery_key
+        if len(key) > _LONGEST_KEY or key != storable(key):
+            return Rejected(Reason.MALFORMED, "The delivery key is too long, or no plain text.")
     return verdict
 
 
@@ -121,7 +124,7 @@ def refuse(account_id: int, inbound: Inbound, rejected: Rejected, *, now: dateti
             defaults={
                 "received_at": now,
                 "reason": rejected.reason,
-                "detail": rejected.detail[:300].replace("\0", ""),
+                "detail": storable(rejected.detail[:300]),
                 "sealed": seal(inbound) if keep else None,
             },
         )

@@ -295,6 +295,19 @@ def with_amount(body: bytes, amount: str) -> bytes:
     return AMOUNT.sub(lambda found: b'"%b"' % text if found[0].startswith(b'"') else text, body)
 
 
+def test_a_header_with_half_a_character_is_refused_and_kept() -> None:
+    example = all_formats()["paypal"]
+    genuine = genuine_posts(example)[0]
+    address = genuine.headers["paypal-cert-url"]
+    headers = {**genuine.headers, "paypal-cert-url": f"{address}\udc80"}
+
+    forged = replace(genuine, headers=headers, body=genuine.body + b" ")
+    response = send(forged, to=account(example))
+
+    assert response.status_code == 400
+    assert Rejection.objects.get().detail == f"Signed with {address}\N{REPLACEMENT CHARACTER}"
+
+
 def test_hundreds_of_changed_posts_get_an_answer_and_book_no_forgery() -> None:
     accounts = {name: account(example) for name, example in all_formats().items()}
     vouched = {name: vouched_for(example) for name, example in SIGNED.items()}
