@@ -274,5 +274,5 @@ def test_an_export_shows_formulas_and_does_not_run_them(boss: Client) -> None:
     ]  # fmt: skip
     assert b"<f>" not in workbook.content
     assert [line.split(",")[1] for line in as_csv.splitlines()[1:]] == [
-        "'=1+1", "'==1+1", "'+1", "'-1", "'@A1", "'\t=1", "'＝1+1", "plain",
+        "'=1+1", "'==1+1", "'+1", "'-1", "'@A1", "'\t'=1", "'＝1+1", "plain",
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from kit.spreadsheets import quote_formula, unquote_formula, write_csv
         ("x\t+1", "x\t'+1"),
         ("x\n-1", "x\n'-1"),
         ("x;＝1", "x;'＝1"),
+        ("\t=1", "'\t'=1"),
         ("a;b", "a;b"),
         ("1+1=2", "1+1=2"),
     ],
