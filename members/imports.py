@@ -30,6 +30,7 @@ from members.identity_kinds import CUSTOMER, EMAIL, PHONE
 from members.import_writing import write_members
 from members.models import Consent, Identity, Member, Region, Store
 from members.persons import person_of
+from members.selectors import phone_country_of
 from members.services import BadIdentity, hash_of, normalise_identity
 
 _LANGUAGES: Final = {
@@ -125,9 +126,10 @@ class MemberSheet(SheetResource):
     def check(self, rows: list[Row]) -> None:
         self._refused_consents = 0
         self._find_places(rows)
+        shared_country = phone_country_of(None)
         for row in rows:
             self._check_days(row)
-            self._read_signs(row)
+            self._read_signs(row, shared_country)
         self._refuse_repeats(rows)
         self._find_members(rows)
         words = _newest_consents(row.get("member") for row in rows)
@@ -167,9 +169,9 @@ class MemberSheet(SheetResource):
             if day and day > today:
                 row.refuse(_("This day lies in the future."), self.fields[name].label)
 
-    def _read_signs(self, row: Row) -> None:
+    def _read_signs(self, row: Row, shared_country: str) -> None:
         region = row.get("chosen_region")
-        country = region.phone_country if region else ""
+        country = region.phone_country if region else shared_country
         signs: dict[str, str] = {}
         for name, kind in _SIGNS.items():
             value = row.get(name)
