@@ -142,6 +142,8 @@ def test_the_latest_refused_post_may_serve_as_the_sample_and_that_is_kept(
     taken = as_boss.post(fields_url(account), {"step": "latest"}).content.decode()
 
     assert "Take the latest refused post as the sample" in offered
+    assert 'form="take-latest"' in offered  # The form of the sample would ask for a body first.
+    assert 'id="take-latest"' in offered
     assert "B-20261121-17" not in offered
     assert kept_before == 0
     assert "B-20261121-17" in taken
