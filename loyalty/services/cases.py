@@ -268,9 +268,7 @@ def _cap_uses(
     shared = [case.standing.pk for case in cases if case.standing.is_shared]
     for person, members in rows_of(shared).items() if shared else ():
         persons |= dict.fromkeys(members, person)
-    rows = CapUse.objects.filter(
-        is_any_of("member_id", persons), rule_id__in=capped, on__in=days
-    )
+    rows = CapUse.objects.filter(is_any_of("member_id", persons), rule_id__in=capped, on__in=days)
     uses: dict[CapKey, CapUse] = {}
     sums: defaultdict[CapKey, int] = defaultdict(int)
     for row in rows:

@@ -91,9 +91,11 @@ class _Batch:
         points = min(lot.points, debit.points)
         if points == 0:
             return
-        self.uses.append(LotUse.new(
+        self.uses.append(
+            LotUse.new(
                 lot_id=lot.row.pk, transfer_id=debit.row.pk, points=points, used_at=self.now
-            ))
+            )
+        )
         lot.points -= points
         debit.points -= points
         if lot.points == 0:
