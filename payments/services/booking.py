@@ -7,13 +7,13 @@ waits for a payment that has just arrived; the same holds for a payer who has ju
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
 
 from kit.bulk import fetch_all, is_any_of
+from kit.money import Money
 from kit.work import hold_keys
 from members.models import Store
 from members.selectors import phone_country_of
@@ -26,16 +26,15 @@ from payments.services.catalogue import learn_products
 from payments.services.joining import BasketLine, KnownOrder, baskets_of, join_orders, order_key
 from payments.services.matching import METADATA, ORDER, Sign, match
 from payments.services.methods import learn_methods
+from payments.services.turns import EffectKey, put_in_order
 from payments.services.twins import pair_with_entries
 
 WAITING_FOR_MEMBER: Final = matching.WAITING_FOR_MEMBER
 _STEP: Final = timedelta(microseconds=1)
 _CLOCK_SKEW: Final = timedelta(minutes=10)  # A platform's clock is not further ahead of ours.
 
-EffectKey = tuple[int, str, str, str]
-
 _KNOWN: Final = """
-SELECT account_id, payment_ref, kind, effect_ref, amount, currency
+SELECT account_id, payment_ref, kind, effect_ref, amount, currency, due_at
 FROM payments_transaction
 WHERE account_id = ANY(%s::bigint[]) AND payment_ref = ANY(%s::text[])
 """
@@ -87,6 +86,14 @@ class Booked:
     conflicting: list[Entry]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A known effect; `due_at` while it is not settled."""
+
+    money: Money
+    due_at: datetime | None
+
+
 class UnbookableNotice(ValueError):
     """A notice whose references do not fit; the row that brought it is parked for repair."""
 
@@ -99,8 +106,9 @@ def book(entries: Sequence[Entry]) -> Booked:
     """Insert what is new, in a fixed number of queries; call it inside a transaction."""
     _check(entries)
     hold_keys([key for entry in entries for key in entry.keys])
-    known_amounts = _known_effects(entries)
-    fresh, known, conflicting = _sort_out(entries, known_amounts)
+    stored = _known_effects(entries)
+    fresh, known, conflicting = _sort_out(entries, stored)
+    put_in_order(_told_before(known, stored))
     rows = _build(fresh)
     orders = join_orders(rows)
     found = match(rows, _stated(fresh, rows, orders))
@@ -126,29 +134,41 @@ def _check(entries: Iterable[Entry]) -> None:
             raise UnbookableNotice(f"{entry.notice.amount} is not above zero.")
 
 
-def _known_effects(entries: Sequence[Entry]) -> dict[EffectKey, tuple[Decimal, str]]:
+def _known_effects(entries: Sequence[Entry]) -> dict[EffectKey, _Stored]:
     refs = {entry.notice.payment_ref for entry in entries}
     accounts = {entry.account_id for entry in entries}
     rows = fetch_all(_KNOWN, [list(accounts), list(refs)])
-    return {(a, p, k, e): (amount, currency) for a, p, k, e, amount, currency in rows}
+    return {(a, p, k, e): _Stored(Money(*money), due) for a, p, k, e, *money, due in rows}
 
 
 def _sort_out(
-    entries: Sequence[Entry], known: dict[EffectKey, tuple[Decimal, str]]
+    entries: Sequence[Entry], stored: Mapping[EffectKey, _Stored]
 ) -> tuple[list[Entry], list[Entry], list[Entry]]:
     fresh: dict[EffectKey, Entry] = {}
+    known = {key: row.money for key, row in stored.items()}
     repeated, conflicting = [], []
     for entry in entries:
-        money = entry.notice.amount
-        before = known.get(entry.effect_key)
-        if before is None:
-            known[entry.effect_key] = (money.amount, money.currency)
+        before = known.setdefault(entry.effect_key, entry.notice.amount)
+        if entry.effect_key not in stored and entry.effect_key not in fresh:
             fresh[entry.effect_key] = entry
-        elif before == (money.amount, money.currency):
+        elif before == entry.notice.amount:
             repeated.append(entry)
         else:
             conflicting.append(entry)
     return list(fresh.values()), repeated, conflicting
+
+
+def _told_before(
+    repeated: Iterable[Entry], stored: Mapping[EffectKey, _Stored]
+) -> dict[EffectKey, datetime]:
+    """What waits for its turn by a later post than one of these: the first one gives its place."""
+    earliest: dict[EffectKey, datetime] = {}
+    for entry in repeated:
+        row = stored.get(entry.effect_key)
+        if row is not None and row.due_at is not None and entry.received_at < row.due_at:
+            known = earliest.setdefault(entry.effect_key, entry.received_at)
+            earliest[entry.effect_key] = min(known, entry.received_at)
+    return earliest
 
 
 def _build(entries: Sequence[Entry]) -> list[Transaction]:

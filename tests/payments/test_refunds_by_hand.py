@@ -78,11 +78,12 @@ def entered(payment: Transaction, amount: str, ref: str, by: Any, **also: Any) -
 
 
 def _book(notice: Notice) -> Booked:
-    return book_sales([notice], account=build.account(), source="callback", now=NOON)
+    now = max(NOON, notice.occurred_at)
+    return book_sales([notice], account=build.account(), source="callback", now=now)
 
 
 def settle() -> None:
-    while settle_members(now=NOON + timedelta(seconds=1), limit=100):
+    while settle_members(now=NOON + timedelta(days=60), limit=100):
         pass
 
 
