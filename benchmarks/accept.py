@@ -30,7 +30,7 @@ from payments.services.accounts import set_secrets
 
 _CONNECTIONS = 8
 _FLOOR = 0.65
-_MOST_PER_S = 1000  # Of posts that are signed beforehand.
+_MOST_PER_S = 3000  # Of posts that are signed beforehand.
 
 Posts = Iterator[tuple[dict[str, str], bytes]]
 
