@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,11 +19,11 @@ from members.models import Store
 from members.selectors import phone_country_of
 from members.services import BadIdentity, find_by_code, normalise_identity
 from payments.providers.base import Clue, NoticeLine
+from payments.services.booking import CLOCK_SKEW
 
 MOST_LINES: Final = 500
 LARGEST_QUANTITY: Final = Decimal(10) ** 9
 # A till's clock may run ahead by so much; beyond it the date is wrong, and points would follow it.
-CLOCK_SKEW: Final = timedelta(minutes=10)
 
 
 class LineIn(StrictSerializer):

@@ -31,7 +31,7 @@ from payments.services.twins import pair_with_entries
 
 WAITING_FOR_MEMBER: Final = matching.WAITING_FOR_MEMBER
 _STEP: Final = timedelta(microseconds=1)
-_CLOCK_SKEW: Final = timedelta(minutes=10)  # A platform's clock is not further ahead of ours.
+CLOCK_SKEW: Final = timedelta(minutes=10)  # No machine's clock is further from another's.
 
 _KNOWN: Final = """
 SELECT account_id, payment_ref, kind, effect_ref, amount, currency, due_at
@@ -192,7 +192,7 @@ def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) 
         amount=notice.amount.amount,
         currency=notice.amount.currency,
         is_total=notice.is_total,
-        occurred_at=min(notice.occurred_at, entry.received_at + _CLOCK_SKEW),
+        occurred_at=min(notice.occurred_at, entry.received_at + CLOCK_SKEW),
         received_at=entry.received_at,
         order_ref=notice.order_ref[:100],
         method=method,

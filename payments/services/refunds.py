@@ -16,13 +16,11 @@ from members.models import ApiKey
 from payments.models import HandEntry, OrderLine, Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
 from payments.selectors import left_of
-from payments.services.booking import Entry, book, payment_key
+from payments.services.booking import CLOCK_SKEW, Entry, book, payment_key
 from payments.services.twins import told_already
 
 # A refund whose payment has not come in after so long waits in vain, most likely.
 DEAD_AFTER: Final = timedelta(days=30)
-# Two machines told the times of a payment and of its refund.
-CLOCKS_APART: Final = timedelta(minutes=10)
 
 
 class CannotRefund(ValueError):
@@ -189,7 +187,7 @@ def _check_fit(payment: Transaction, wanted: Wanted) -> None:
 
 def check_moment(payments: Sequence[Transaction], moment: datetime) -> list[Transaction]:
     """The payments that had been made by then; raises BeforePayment if none had."""
-    made = [row for row in payments if row.occurred_at <= moment + CLOCKS_APART]
+    made = [row for row in payments if row.occurred_at <= moment + CLOCK_SKEW]
     if not made:
         first = min(row.occurred_at for row in payments)
         raise BeforePayment(
