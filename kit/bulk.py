@@ -1,7 +1,7 @@
 """Many rows in one statement, where Django's own way costs more than the database does."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -49,9 +49,9 @@ def insert_many(rows: Sequence[models.Model]) -> None:
                     for name, write in writers
                 ]
             )
+    alias = connection.alias
     for row in rows:
-        row._state.adding = False
-        row._state.db = connection.alias
+        row._state.adding, row._state.db = False, alias
 
 
 def update_many(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
@@ -96,8 +96,9 @@ _WRITERS: Final[Sequence[tuple[type[Column], Writer]]] = (
     (models.JSONField, DjangoJSONEncoder().encode),
     (models.BinaryField, _bytes),
     (models.UUIDField, attrgetter("hex")),
-    # What Django's models hold of these already reads as PostgreSQL writes it.
-    (models.DateTimeField, str),
+    # What Django's models hold of these already reads as PostgreSQL writes it. A batch has few
+    # moments, and writes them many times.
+    (models.DateTimeField, lru_cache(1000)(str)),
     (models.DecimalField, str),
     (models.IntegerField, str),
     (models.BooleanField, str),

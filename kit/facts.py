@@ -1,6 +1,7 @@
 """Facts: rows that are written once. The database itself refuses to change or delete them."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -36,7 +37,7 @@ class Fact(Row):
     @classmethod
     def record(cls, rows: Iterable[Self]) -> list[Self]:
         """Insert `rows`, sorted by id so that two writers never wait for each other crosswise."""
-        ordered = sorted(rows, key=lambda row: row.pk)
+        ordered = sorted(rows, key=attrgetter("id"))
         insert_many(ordered)
         return ordered
 

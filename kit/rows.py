@@ -50,6 +50,13 @@ class Row(models.Model):
         row.__dict__.update(zip(field_names, values, strict=True))
         return row
 
+    def relate(self, **related: models.Model | None) -> None:
+        """Let relations be these objects, which the row's keys name already.
+
+        Django's way asks for each which databases the two come from.
+        """
+        self._state.fields_cache.update(related)
+
 
 @cache
 def _defaults(

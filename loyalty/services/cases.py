@@ -40,10 +40,10 @@ class Case:
     earlier: list[Transaction] = field(default_factory=list)  # Corrections settled before.
     earlier_awards: list[Award] = field(default_factory=list)
     lapsed: int = 0  # Points of this payment that lapsed.
+    is_payment: bool = field(init=False)
 
-    @property
-    def is_payment(self) -> bool:
-        return self.row.kind == Kind.PAYMENT
+    def __post_init__(self) -> None:
+        self.is_payment = self.row.kind == Kind.PAYMENT
 
     @property
     def member_id(self) -> UUID:
@@ -99,7 +99,7 @@ def gather(
     _place(rows, shop)
     tiers = {tier.pk: tier for tier in shop.tiers}
     for standing in standings.values():
-        standing.tier = tiers[standing.tier_id] if standing.tier_id else None
+        standing.relate(tier=tiers[standing.tier_id] if standing.tier_id else None)
     cases = [
         Case(row=row, payment=row.original or row, standing=standings[row.member.person_id])
         for row in rows
@@ -147,12 +147,14 @@ def _place(rows: Sequence[Transaction], shop: Shop) -> None:
     """Give payments and their members their stores and regions: there are few of them, and a join
     would make each anew for every row."""
     for row in rows:
-        row.store = shop.stores[row.store_id] if row.store_id else None
+        row.relate(store=shop.stores[row.store_id] if row.store_id else None)
         if row.member is not None:
             member = person_of(row.member)
-            member.region = shop.regions[member.region_id]
             home = member.home_store_id
-            member.home_store = shop.stores[home] if home else None
+            member.relate(
+                region=shop.regions[member.region_id],
+                home_store=shop.stores[home] if home else None,
+            )
 
 
 def facts_of(case: Case, docket: Docket) -> dict[str, Any]:

@@ -103,3 +103,15 @@ def test_related_rows_are_loaded_along(django_assert_num_queries: Any) -> None:
         standing = Standing.objects.select_related("member", "tier").get()
         assert standing.member.code == member.code
         assert standing.tier is None
+
+
+@pytest.mark.django_db
+def test_related_rows_that_are_there_already_are_not_asked_for(
+    django_assert_num_queries: Any,
+) -> None:
+    member = build.member()
+    found, region = type(member).objects.get(), member.region
+
+    with django_assert_num_queries(0):
+        found.relate(region=region, home_store=None)
+        assert (found.region, found.home_store) == (region, None)
