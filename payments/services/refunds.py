@@ -89,7 +89,8 @@ def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: dateti
         known = _known(payment, wanted)
         if known is not None:
             return Refunded(known, is_new=False)
-        _check_fit(payment, wanted)
+        told = _told(payment, wanted, by=by, now=now)
+        _check_fit(payment, wanted, is_told=told is not None)
         row = book([_entry(payment, wanted, by=by, now=now)]).fresh[0]
         HandEntry.objects.create(
             transaction=row,
@@ -98,7 +99,6 @@ def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: dateti
             api_key=by if isinstance(by, ApiKey) else None,
             entered_at=now,
         )
-        told = None if wanted.is_another or wanted.is_outside else told_already(row)
         if told is not None:
             told.confirms = row
             told.save(update_fields=["confirms"])
@@ -177,11 +177,21 @@ def taken_already(ref: str, money: Money) -> RefTaken:
     )
 
 
-def _check_fit(payment: Transaction, wanted: Wanted) -> None:
-    """What only a new one has to heed; raises CannotRefund."""
+def _told(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> Transaction | None:
+    """The same one as the platform's word, if it told of it before."""
+    if wanted.is_another or wanted.is_outside:
+        return None
+    when = wanted.occurred_at or now
+    return similar_to(payment, amount=wanted.amount, kind=wanted.kind, now=when, by=by)
+
+
+def _check_fit(payment: Transaction, wanted: Wanted, *, is_told: bool = False) -> None:
+    """What only a new one has to heed; raises CannotRefund. `is_told`: the amount is off what is
+    left already."""
     if wanted.occurred_at is not None:
         check_moment([payment], wanted.occurred_at)
-    _check_amount(payment, wanted)
+    if not is_told:
+        _check_amount(payment, wanted)
     _check_lines(payment, wanted.lines)
 
 

@@ -193,6 +193,28 @@ def test_an_entry_after_the_platforms_word_adds_nothing(mei: Member, staff: User
     assert build.balance_of(mei) == 70
 
 
+@pytest.mark.parametrize("kind", [Kind.REFUND, Kind.CHARGEBACK, Kind.REVERSAL])
+def test_an_entry_of_most_of_it_after_the_platforms_word_adds_nothing(
+    mei: Member, staff: User, kind: Kind
+) -> None:
+    payment = paid(mei)
+    if kind == Kind.REVERSAL:
+        told("80.00", "cb_1", kind=Kind.CHARGEBACK)
+    word = told("80.00", "pyr_1", kind=kind)
+    settle()
+    left = left_of(payment)
+
+    entry = entered(payment, "80.00", "counter-1", staff, kind=kind)
+    settle()
+
+    word.refresh_from_db()
+    assert word.confirms == entry
+    assert left_of(payment) == left
+    assert build.balance_of(mei) == left.amount
+    with pytest.raises(TooMuch):
+        entered(payment, "80.00", "counter-2", staff, kind=kind, is_another=True)
+
+
 def test_staff_may_say_that_it_is_another_one(mei: Member, staff: User) -> None:
     payment = paid(mei)
     told("30.00", "re_1")
