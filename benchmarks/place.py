@@ -17,6 +17,7 @@ import psycopg
 
 from config.local import tied
 from config.local.server import FAST_SHUTDOWN, Server
+from config.local.supervisor import NICENESS_OF_ROAD
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -69,19 +70,22 @@ def web(**environment: str) -> Iterator[str]:
 
 @contextmanager
 def road() -> Iterator[None]:
-    """All three processes of it, as the supervisor runs them."""
+    """All processes of it, as the supervisor runs them."""
     with ExitStack() as running:
-        for part in ("points", "offers", "post"):
-            running.enter_context(_running([sys.executable, "manage.py", "road", part], {}))
+        for part, nice in NICENESS_OF_ROAD.items():
+            program = [sys.executable, "manage.py", "road", part]
+            running.enter_context(_running(program, {}, nice=nice))
         yield
 
 
 @contextmanager
 def _running(
-    program: list[str], environment: Mapping[str, str]
+    program: list[str], environment: Mapping[str, str], *, nice: int = 0
 ) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
-        tied.command(program, signal=signal.SIGTERM), cwd=_ROOT, env={**os.environ, **environment}
+        tied.command(program, signal=signal.SIGTERM, nice=nice),
+        cwd=_ROOT,
+        env={**os.environ, **environment},
     )
     try:
         yield process

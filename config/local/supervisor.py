@@ -19,7 +19,10 @@ from config.local.children import Child, Family
 from config.local.lock import TOKEN, CannotStartError, taken
 from config.local.server import FAST_SHUTDOWN, Server, ServerError
 
+_ROAD = ["manage.py", "road"]
 _CELERY = ["-m", "celery", "--quiet", "--app", "config.celery:app"]
+# Points first: neither a campaign nor a slow mail server holds up a payment.
+NICENESS_OF_ROAD = {"points": 0, "offers": 5, "post": 5, "calls": 5}
 _WORKER = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
 
 
@@ -122,11 +125,10 @@ class Supervisor:
         web += ["--respawn-failed-workers", "--respawn-interval", "0.2", "--log-level", "warning"]
         return [
             self._child("web", web),
-            self._child("road", ["manage.py", "road", "points"]),
-            # Beside it, so that neither a campaign nor a slow mail server holds up a payment.
-            self._child("offers", ["manage.py", "road", "offers"], nice=5),
-            self._child("post", ["manage.py", "road", "post"], nice=5),
-            self._child("calls", ["manage.py", "road", "calls"], nice=5),
+            *(
+                self._child("road" if part == "points" else part, [*_ROAD, part], nice=nice)
+                for part, nice in NICENESS_OF_ROAD.items()
+            ),
             # One, and after all others in line: an import must not slow down a payment.
             self._child("worker", [*_CELERY, "worker", *_WORKER], nice=10),
             self._child("beat", [*_CELERY, "beat", "--loglevel", "WARNING"], nice=5),
