@@ -131,6 +131,43 @@ def test_a_refund_takes_back_the_order_that_it_names() -> None:
     assert list(refund.lines.values_list("quantity", "amount")) == [(Decimal(1), Decimal(45))]
 
 
+def back(ref: str, amount: str, at: str = "2026-11-21 09:00", currency: str = "") -> list[Any]:
+    return [ref, at, "TEA-1", "Oolong", -1, amount, "", "1001", currency]
+
+
+def test_no_more_comes_back_than_is_left() -> None:
+    header = [*HEADER, "Original order", "Currency"]
+    paid = ["1001", AT, "TEA-1", "Oolong", 2, "45.00", "", "", ""]
+    first = sale(
+        paid, back("R-2", "50.01", "2026-11-21 09:01"), back("R-1", "40.00"), header=header
+    )
+    second = sale(
+        paid,
+        back("R-1", "40.00"),
+        back("R-2", "50.01", "2026-11-21 09:01"),
+        back("R-3", "50.00", "2026-11-21 09:02"),
+        back("R-4", "1.00", "2026-11-21 09:03", "CNY"),
+        header=header,
+    )
+
+    too_much = upload(SaleSheet, first)
+    again = upload(SaleSheet, first, skips_invalid=True)
+    later = upload(SaleSheet, second, skips_invalid=True)
+
+    sentence = "Only HK$50.00 is left of this payment. Enter that much or less."
+    assert problems(too_much) == {3: {"__all__": [sentence]}}
+    assert totals(again) == {"new": 2, "invalid": 1}
+    assert problems(later) == {
+        4: {"__all__": [sentence]},
+        6: {"__all__": ["It was paid in HKD. Enter the amount in HKD."]},
+    }
+    refunds = Transaction.objects.filter(kind="refund").order_by("occurred_at")
+    assert list(refunds.values_list("effect_ref", "amount")) == [
+        ("R-1", Decimal(40)),
+        ("R-3", Decimal(50)),
+    ]
+
+
 def test_money_back_without_its_payment_is_refused_with_what_to_do() -> None:
     content = sale(
         ["C1", AT, "TEA-1", "Oolong", -1, "45.00", ""],
