@@ -44,13 +44,18 @@ def take_hint(account: KnownAccount, hint: Hint, *, now: datetime) -> Rejected |
     """Note that the platform is to be asked; returns why not, if it is not."""
     if _is_flooded(account.id, hint.reference, now=now):
         return Rejected(Reason.TOO_MANY, hint.reference)
-    _note(account.id, hint, now=now, is_wanted=False)
+    _note(account.id, hint, now=now, hints=1)
     return None
 
 
 def ask_about(account_id: int, reference: str, *, now: datetime) -> None:
     """Staff want to know what became of a payment, at once."""
     _note(account_id, Hint(reference), now=now, is_wanted=True)
+
+
+def ask_once_more(query: Query, *, now: datetime) -> None:
+    """A hint came while the platform was asked: it may tell of what came after the answer."""
+    _note(query.account_id, Hint(query.reference), now=now)
 
 
 def _is_flooded(account_id: int, reference: str, *, now: datetime) -> bool:
@@ -64,12 +69,14 @@ def _is_flooded(account_id: int, reference: str, *, now: datetime) -> bool:
     return bool(counts["open"] >= MOST_OPEN or counts["new"] >= MOST_A_MINUTE)
 
 
-def _note(account_id: int, hint: Hint, *, now: datetime, is_wanted: bool) -> None:
+def _note(
+    account_id: int, hint: Hint, *, now: datetime, hints: int = 0, is_wanted: bool = False
+) -> None:
     values: dict[str, Any] = {
         "account": account_id,
         "reference": hint.reference,
         "order": hint.order_ref,
-        "hints": 0 if is_wanted else 1,
+        "hints": hints,
         "wanted": is_wanted,
         "now": now,
         "pause": timedelta(0) if is_wanted else _MINUTE,

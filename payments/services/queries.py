@@ -37,7 +37,7 @@ from payments.providers.base import (
     Verified,
 )
 from payments.services.accounts import KnownAccount, known_accounts
-from payments.services.hints import ask_about
+from payments.services.hints import ask_about, ask_once_more
 from payments.services.receive import refuse, store
 
 # A platform that is slow is given up by its time-out long before.
@@ -64,9 +64,12 @@ class CannotBeAsked(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
+    """`hints`: how many had come when the platform was asked."""
+
     query_id: int
     account: KnownAccount
     question: Question
+    hints: int
 
     @property
     def lane(self) -> int:
@@ -161,7 +164,7 @@ def _claim(busy: Mapping[Any, int], room: int, now: datetime) -> list[Asked]:
             continue
         rows.update(due_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1)
         question = Question(query.reference, nonce=str(uuid4()), at=now)
-        asked.append(Asked(query.pk, account, question))
+        asked.append(Asked(query.pk, account, question, query.hints))
     return asked
 
 
@@ -197,8 +200,11 @@ def _record(ended: Sequence[tuple[Asked, Heard]], now: datetime) -> None:
         held = Query.objects.select_for_update(no_key=True).filter(pk=asked.query_id)
         query = held.first()
         # None: another process, after our lease was over, has found it unknown.
-        if query is not None:
-            _note(query, heard, now)
+        if query is None:
+            continue
+        _note(query, heard, now)
+        if query.hints > asked.hints and query.pk is not None:  # None: it was dropped.
+            ask_once_more(query, now=now)
 
 
 def _note(query: Query, heard: Heard, now: datetime) -> None:

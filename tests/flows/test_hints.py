@@ -1,7 +1,7 @@
 """From a hint to points: the platform is asked, and nothing but its answer is money."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -260,6 +260,56 @@ def test_a_process_that_dies_between_asking_and_noting_costs_nothing(platform: L
     assert too_early == 0
     assert Transaction.objects.get().amount == Decimal(1280)
     assert len(platform.asked) == 2
+
+
+@pytest.mark.parametrize("answer", ["paid", "closed", "pending"])
+def test_a_hint_that_comes_while_the_platform_is_asked_is_asked_about_once_more(
+    platform: LinePay, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    build.programme(currency="TWD")
+    row = account()
+    platform.checks[ID] = {"closed": "0121"}.get(answer, "0110")
+    if answer == "paid":
+        platform.pay(ID, 1280)
+    monkeypatch.setattr(queries, "PAUSES", (timedelta(hours=8),))
+    hint(row)
+
+    _ask_while(lambda: hint(row))
+    refund = {"refundAmount": -280, "refundTransactionDate": "2026-11-22T04:00:00Z"}
+    platform.pay(ID, 1280, refundList=[refund])
+    ask(timedelta(seconds=59))
+    too_early = Callback.objects.filter(received_at__gt=NOW).count()
+    pipeline.run(now=NOW + timedelta(minutes=1))
+    pipeline.run(now=NOW + timedelta(hours=1))
+
+    assert too_early == 0
+    told = Transaction.objects.order_by("kind").values_list("kind", "amount")
+    assert list(told) == [("payment", Decimal(1280)), ("refund", Decimal(280))]
+    assert Query.objects.get().is_done
+
+
+def test_a_hint_at_what_the_platform_does_not_know_is_dropped_however_often_it_comes(
+    platform: LinePay,
+) -> None:
+    row = account()
+    hint(row, FOREIGN)
+
+    _ask_while(lambda: hint(row, FOREIGN))
+
+    assert Query.objects.count() == 0
+    assert Rejection.objects.get().reason == "unknown_payment"
+
+
+def _ask_while(meanwhile: Callable[[], object]) -> None:
+    """Something happens after the platform has answered, and before that is noted."""
+
+    def record(ended: Any, now: datetime) -> None:
+        meanwhile()
+        queries._record(ended, now)
+
+    board = Switchboard(Exchange("query", queries._claim, queries._call, record))
+    while board.turn(now=NOW, limit=20):
+        pass
 
 
 def _ask_until_it_dies() -> None:
