@@ -90,7 +90,7 @@ def test_changed_posts_are_answered_and_none_is_taken_for_genuine() -> None:
 
     assert sum(outcomes.values()) == 2 * MUTATIONS
     for name, example in examples.items():
-        # Some were changed where it does not matter or signed anew, and some were forgeries.
+        # Some were genuine, changed where it does not matter or signed anew; some were forgeries.
         assert outcomes[name, "Verified" if example.answer is None else "Hint"] > 0
         assert outcomes[name, "Rejected"] > 0
     assert memory() - before < MOST_GROWTH
