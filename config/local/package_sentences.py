@@ -21,6 +21,24 @@ _PACKAGES = {
     "axes": {"management"},
 }
 _OF_DJANGO = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/postgres")
+# What our API says in words of Django REST framework that its own Chinese lacks. It ships compiled
+# catalogues only: there is nothing to compare.
+_OF_API = {
+    "rest_framework/exceptions.py": (
+        "Authentication credentials were not provided.",
+        "Could not satisfy the request Accept header.",
+        "Incorrect authentication credentials.",
+        "Malformed request.",
+        "Request was throttled. Expected available in {wait} seconds.",
+        'Unsupported media type "{media_type}" in request.',
+    ),
+    "rest_framework/fields.py": (
+        "Date has wrong format. Use one of these formats instead: {format}.",
+        "Ensure this field has no more than {max_length} elements.",
+        'Expected a dictionary of items but got type "{input_type}".',
+        "Must be a valid boolean.",
+    ),
+}
 # Django's own 繁體中文 says these in the words and characters of the mainland.
 _SPOILT = {(None, "Deletion"), (None, "The %(name)s “%(obj)s” was deleted successfully.")}
 
@@ -35,6 +53,8 @@ def find_in_packages(known: Sentences) -> Sentences:
             for context, message in in_file(path):
                 if (context, singular(message)) not in said:
                     found.setdefault((context, message), []).append((name, 1))
+    for name, messages in _OF_API.items():
+        found |= {(None, message): [(name, 1)] for message in messages}
     return found
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -51,6 +51,10 @@ def compare(ours: Sentences, catalogue: Catalog) -> Iterator[str]:
             yield f"{places[0][0]}: missing: {message!r}"
         elif trouble := _trouble(entry):
             yield f"{places[0][0]}: {trouble}: {message!r}"
+    said = {(context, singular(message)) for context, message in ours}
+    for entry in catalogue:
+        if entry.id and (entry.context, singular(entry.id)) not in said:
+            yield f"said nowhere: {entry.id!r}"
 
 
 def _trouble(entry: Message) -> str:
@@ -66,7 +70,7 @@ def _trouble(entry: Message) -> str:
     return ""
 
 
-def singular(message: str | tuple[str, str]) -> str:
+def singular(message: str | Sequence[str]) -> str:
     return message if isinstance(message, str) else message[0]
 
 
