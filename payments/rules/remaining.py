@@ -7,7 +7,7 @@ neither their order nor a repetition matters, and a second chargeback after a re
 what the reversal gave.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -51,14 +51,30 @@ def counting(corrections: Iterable[AnyCorrection]) -> list[AnyCorrection]:
 
 def what_remains(paid: Decimal, corrections: Iterable[Correction]) -> Decimal:
     rows = counting(corrections)
+    taken = _refunded(rows) + _sum_of(CHARGEBACK, rows)
+    return min(max(paid - taken + _sum_of(REVERSAL, rows), Decimal(0)), paid)
+
+
+def is_refunded_in_full(paid: Decimal, corrections: Iterable[Correction]) -> bool:
+    """Whether refunds alone left nothing: what a chargeback took is not given back by the shop.
+
+    What came back makes up for chargebacks first: a dispute that was won says nothing of refunds.
+    """
+    rows = counting(corrections)
+    back = max(_sum_of(REVERSAL, rows) - _sum_of(CHARGEBACK, rows), Decimal(0))
+    return _refunded(rows) - back >= paid
+
+
+def _refunded(rows: Sequence[Correction]) -> Decimal:
     refunds = [row for row in rows if row.kind == REFUND]
     inside = [row for row in refunds if not row.is_outside]
     singles = _sum(row for row in inside if not row.is_total)
-    taken = max([singles, *(row.amount for row in inside if row.is_total)])
-    taken += _sum(row for row in refunds if row.is_outside)
-    taken += _sum(row for row in rows if row.kind == CHARGEBACK)
-    back = _sum(row for row in rows if row.kind == REVERSAL)
-    return min(max(paid - taken + back, Decimal(0)), paid)
+    largest = max([singles, *(row.amount for row in inside if row.is_total)])
+    return largest + _sum(row for row in refunds if row.is_outside)
+
+
+def _sum_of(kind: str, rows: Iterable[Correction]) -> Decimal:
+    return _sum(row for row in rows if row.kind == kind)
 
 
 def _sum(rows: Iterable[Correction]) -> Decimal:

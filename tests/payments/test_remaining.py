@@ -6,8 +6,10 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from payments.rules.remaining import what_remains
+from payments.rules.remaining import is_refunded_in_full, what_remains
 from payments.rules.visitors import is_visitor
 
 
@@ -65,6 +67,55 @@ def test_what_is_left_does_not_depend_on_the_order(told: list[str], left: int) -
     found = {what_remains(Decimal(95), order) for order in permutations(rows)}
 
     assert found == {Decimal(left)}
+
+
+@pytest.mark.parametrize(
+    ("told", "is_full"),
+    [
+        ([], False),
+        (["refund 94"], False),
+        (["refund 6", "refund 89"], True),
+        (["total 95"], True),
+        (["refund 40", "outside 55"], True),
+        (["refund 95", "refund 94 again 0"], False),
+        (["chargeback 95"], False),
+        (["refund 65", "chargeback 30"], False),
+        (["refund 95", "chargeback 95"], True),
+        (["refund 95", "reversal 1"], False),  # The refund failed in part.
+        (["chargeback 95", "reversal 95", "refund 95"], True),  # The dispute was won before.
+        (["chargeback 30", "reversal 31", "refund 95"], False),
+    ],
+)
+def test_a_refund_in_full_is_told_from_what_a_dispute_took(told: list[str], is_full: bool) -> None:
+    rows = [row(words, number) for number, words in enumerate(told)]
+
+    found = {is_refunded_in_full(Decimal(95), order) for order in permutations(rows)}
+
+    assert found == {is_full}
+
+
+CORRECTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["refund", "total", "outside", "chargeback", "reversal"]),
+        st.integers(1, 95),
+    ),
+    max_size=6,
+)
+
+
+@given(CORRECTIONS)
+def test_of_a_refund_in_full_nothing_is_left_and_without_disputes_the_other_way_round(
+    told: list[tuple[str, int]],
+) -> None:
+    rows = [row(f"{kind} {amount}", number) for number, (kind, amount) in enumerate(told)]
+
+    is_full = is_refunded_in_full(Decimal(95), rows)
+
+    is_nothing_left = what_remains(Decimal(95), rows) == 0
+    if any(kind == "chargeback" for kind, _amount in told):
+        assert is_nothing_left or not is_full
+    else:
+        assert is_full == is_nothing_left
 
 
 @pytest.mark.parametrize(
