@@ -216,6 +216,7 @@ class ProgrammeAdmin(BaseAdmin):
         (gettext_lazy("Points and tiers"), {
             "fields": ["currency", "points_valid_months", "downgrade", "tier_kept_days"]
         }),
+        (gettext_lazy("Coupons"), {"fields": ["returns_coupons"]}),
         (gettext_lazy("Messages"), {"fields": ["sender_address"]}),
         (gettext_lazy("Personal data"), {"fields": ["bodies_kept_months"]}),
     ]  # fmt: skip

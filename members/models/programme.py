@@ -54,6 +54,14 @@ class Programme(Named):
     tier_kept_days = models.PositiveSmallIntegerField(
         _("a tier is kept for at least (days)"), default=90
     )
+    returns_coupons = models.BooleanField(
+        _("give coupons back when their purchase is refunded in full"),
+        default=True,
+        help_text=_(
+            "Within its validity the coupon can be used again. It is found by the order number "
+            "that it was redeemed with. Chargebacks give no coupon back."
+        ),
+    )
     bodies_kept_months = models.PositiveSmallIntegerField(
         _("content of callbacks is kept for (months)"),
         default=13,
