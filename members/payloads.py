@@ -89,7 +89,7 @@ _TELLINGS: Final[dict[str, Callable[[Details], Telling | None]]] = {
     Event.Kind.COUPON_REDEEMED: _coupon(
         Type.COUPON_REDEEMED, "use", "store", "order_ref", "discount", "currency"
     ),
-    Event.Kind.COUPON_RETURNED: _coupon(Type.COUPON_RETURNED, "use"),
+    Event.Kind.COUPON_RETURNED: _coupon(Type.COUPON_RETURNED, "use", "refund"),
     Event.Kind.CONSENT: _copied(Type.CONSENT_CHANGED, "channel", "purpose", "granted"),
     Event.Kind.LINKED: _copied(Type.PAYMENT_MATCHED, "transactions"),
     Event.Kind.MERGED: _merge(Type.MEMBER_MERGED),

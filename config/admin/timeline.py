@@ -73,7 +73,13 @@ def _adjusted(details: Mapping[str, Any]) -> str:
 
 
 def _coupon(details: Mapping[str, Any]) -> str:
-    return str(details["coupon"])
+    if "refund" in details:
+        words = _("%(coupon)s: its purchase was refunded in full.")
+    elif "reversal" in details:
+        words = _("%(coupon)s: the refund that had given it back failed.")
+    else:
+        words = "%(coupon)s"
+    return words % {"coupon": details["coupon"]}
 
 
 def _consent(details: Mapping[str, Any]) -> str:

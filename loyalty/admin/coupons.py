@@ -140,19 +140,21 @@ class CouponStateFilter(DropdownFilter):  # type: ignore[misc]
 
 class UseInline(BaseTabular):
     model = CouponUse
-    fields = ["number", "used_at", "store", "shown_bill", "shown_discount", "cancelled_at"]
-    readonly_fields = [
+    fields = [
         "number",
         "used_at",
         "store",
+        "order_ref",
         "shown_bill",
         "shown_discount",
         "cancelled_at",
+        "refund",
     ]
+    readonly_fields = fields
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouponUse]:
-        return super().get_queryset(request).select_related("store", "coupon")
+        return super().get_queryset(request).select_related("store", "coupon", "refund")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -69,7 +69,10 @@ class BillIn(StrictSerializer):
 
 
 class RedeemIn(BillIn):
-    order_ref = LineOfText(required=False, help_text="The order's number.")
+    order_ref = LineOfText(
+        required=False,
+        help_text="The order's number. By it a refund in full gives the coupon back.",
+    )
     # The stubs do not know that `many` makes a list, which has a length.
     lines = LineIn(many=True, required=False, max_length=MOST_LINES)  # type: ignore[call-arg]
 
@@ -238,7 +241,12 @@ class CancelUseView(ApiView):
     @extend_schema(
         operation_id="cancel_coupon_use",
         summary="Take a use back",
-        description="The coupon can be used again while it is valid. The body is empty: `{}`.",
+        description=(
+            "The coupon can be used again while it is valid. The body is empty: `{}`. If the use "
+            "was made with an `order_ref`, Regulars takes it back by itself once the order's "
+            "payments are refunded in full (a setting of the programme); taking it back once more "
+            "answers 409 `coupon_use_already_returned`."
+        ),
         tags=["coupons"],
         parameters=[IDEMPOTENCY_KEY],
         request=StrictSerializer,

@@ -12,7 +12,7 @@ from kit.ids import new_code
 from kit.money import DECIMAL_PLACES, MAX_DIGITS
 from kit.names import Named
 from members.models import ApiKey, Member, Store
-from payments.models import Category
+from payments.models import Category, Transaction
 
 
 def new_coupon_code() -> str:
@@ -132,6 +132,15 @@ class CouponUse(Fact):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("by"), related_name="+"
     )
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True)
+    refund = models.ForeignKey(
+        Transaction,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        verbose_name=_("given back by the refund"),
+        related_name="+",
+        help_text=_("Empty if staff or a till took the use back."),
+    )
 
     class Meta:
         verbose_name = _("coupon use")

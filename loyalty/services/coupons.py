@@ -93,9 +93,7 @@ def redeem_coupon(  # noqa: PLR0913 - a redemption has this many sides, all name
             api_key=api_key,
             actor=actor,
         )
-        details = {"store": store.code if store else "", "order_ref": order_ref}
-        details |= {"discount": str(quote.amount), "currency": quote.currency}
-        _record(Event.Kind.COUPON_REDEEMED, coupon, str(use.pk), details, now=now)
+        record_events([redeemed_event(use, now=now)])
     return use
 
 
@@ -107,24 +105,20 @@ def cancel_use(
     Raises UseAlreadyReturned, then nothing is changed.
     """
     with transaction.atomic():
-        coupon = _locked_coupons().get(pk=use.coupon_id)
+        coupon = locked_coupons().get(pk=use.coupon_id)
         changed = CouponUse.objects.filter(pk=use.pk, cancelled_at=None).update(cancelled_at=now)
         if not changed:
             raise UseAlreadyReturned
         use.cancelled_at = now
-        details = {
-            "use": str(use.pk),
-            "api_key": api_key.prefix if api_key else "",
-            "actor": actor.pk if actor else None,
-        }
-        _record(Event.Kind.COUPON_RETURNED, coupon, str(use.pk), details, now=now)
+        use.coupon = coupon
+        record_events([returned_event(use, api_key=api_key, actor=actor, now=now)])
     return use
 
 
 def cancel_coupon(coupon: Coupon, *, now: datetime) -> bool:
     """Make a coupon void; False if it was already. It still counts towards the limits."""
     with transaction.atomic():
-        _locked_coupons().get(pk=coupon.pk)
+        locked_coupons().get(pk=coupon.pk)
         changed = Coupon.objects.filter(pk=coupon.pk, cancelled_at=None).update(cancelled_at=now)
     return bool(changed)
 
@@ -133,7 +127,7 @@ def cancel_unused(coupons: Iterable[UUID], *, now: datetime) -> int:
     """Make those void whose occasion is gone, save what was used already; returns how many. They
     still count towards the limits, as any that staff cancel."""
     with transaction.atomic():
-        held = [row.pk for row in _locked_coupons().filter(pk__in=list(coupons)).order_by("pk")]
+        held = [row.pk for row in locked_coupons().filter(pk__in=list(coupons)).order_by("pk")]
         used = CouponUse.objects.filter(coupon=OuterRef("pk"), cancelled_at=None)
         unused = Coupon.objects.filter(pk__in=held, cancelled_at=None).exclude(Exists(used))
         return unused.update(cancelled_at=now)
@@ -142,7 +136,7 @@ def cancel_unused(coupons: Iterable[UUID], *, now: datetime) -> int:
 def find_coupon(code: str, *, is_locked: bool = False) -> Coupon:
     """The coupon behind what was typed or scanned; raises CouponUnknown."""
     wanted = normal_code(code)
-    rows = _locked_coupons() if is_locked else Coupon.objects.select_related("type__category")
+    rows = locked_coupons() if is_locked else Coupon.objects.select_related("type__category")
     coupon = rows.filter(code=wanted).first()
     if coupon is not None:
         return coupon
@@ -155,7 +149,7 @@ def last_moment(first_day_at: datetime, days: int, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, zone).astimezone(ZoneInfo("UTC"))
 
 
-def _locked_coupons() -> QuerySet[Coupon]:
+def locked_coupons() -> QuerySet[Coupon]:
     # NO KEY: inserting the use, which refers to the coupon, must not wait for another reader.
     return Coupon.objects.select_related("type__category").select_for_update(
         of=("self",), no_key=True
@@ -258,15 +252,38 @@ def free_codes(number: int) -> list[str]:
     raise NoFreeCode
 
 
-def _record(
-    kind: Event.Kind, coupon: Coupon, key: str, details: Mapping[str, object], *, now: datetime
-) -> None:
-    event = Event(
+def redeemed_event(use: CouponUse, *, now: datetime, **also: object) -> Event:
+    """also: what else its details say"""
+    details = {"store": use.store.code if use.store else "", "order_ref": use.order_ref}
+    details |= {"discount": str(use.discount), "currency": use.currency}
+    return _event(Event.Kind.COUPON_REDEEMED, use, {**details, **also}, now=now)
+
+
+def returned_event(
+    use: CouponUse,
+    *,
+    now: datetime,
+    api_key: ApiKey | None = None,
+    actor: User | None = None,
+    **also: object,
+) -> Event:
+    details = {
+        "use": str(use.pk),
+        "api_key": api_key.prefix if api_key else "",
+        "actor": actor.pk if actor else None,
+    }
+    return _event(Event.Kind.COUPON_RETURNED, use, {**details, **also}, now=now)
+
+
+def _event(
+    kind: Event.Kind, use: CouponUse, details: Mapping[str, object], *, now: datetime
+) -> Event:
+    coupon = use.coupon
+    return Event(
         member_id=coupon.member_id,
         kind=kind,
-        key=key,
+        key=str(use.pk),
         occurred_at=now,
         booked_at=now,
         details={"coupon": coupon.code, "type": coupon.type_id, **details},
     )
-    record_events([event])

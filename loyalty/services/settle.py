@@ -23,6 +23,7 @@ from loyalty.models import Award, Standing, Transfer
 from loyalty.rules.periods import lapse_instant, local_day
 from loyalty.services.awards import CannotRule, Ruling, rule_on
 from loyalty.services.cases import Case, Docket, gather
+from loyalty.services.coupon_returns import follow_refunds
 from loyalty.services.expire import expire_for
 from loyalty.services.ledger import Posting, open_accounts, post
 from loyalty.services.tiers import add_spend, upgrade
@@ -195,6 +196,8 @@ def _book(rulings: Sequence[Ruling], docket: Docket) -> None:
     _save_caps(docket)
     record_events(_event(ruling, now=now) for ruling in rulings)
     _finish(rulings)
+    # Last: it locks coupons, and asks what is settled by now.
+    follow_refunds([ruling.case for ruling in rulings], programme=docket.shop.programme, now=now)
 
 
 _STANDING_FIELDS: Final = (

@@ -77,7 +77,7 @@ def test_without_the_lock_the_unique_key_still_redeems_once() -> None:
         return Coupon.objects.select_related("type__category")
 
     with (
-        patch.object(coupons, "_locked_coupons", unlocked),
+        patch.object(coupons, "locked_coupons", unlocked),
         patch.object(coupons, "quote_coupon", quote_slowly),
     ):
         answers = at_once(2, lambda n: redeem(coupon))
