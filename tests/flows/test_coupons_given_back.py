@@ -114,6 +114,34 @@ def test_a_chargeback_gives_no_coupon_back(told: Sequence[dict[str, Any]]) -> No
     assert not Event.objects.filter(kind=Event.Kind.COUPON_RETURNED).exists()
 
 
+def test_a_dispute_after_a_refund_that_failed_gives_nothing_back() -> None:
+    mei = build.member()
+    held = coupon(mei)
+    redeem(held)
+    pay(mei)
+    for payload in (build.refund("p1", "88.00"), dispute("reversed"), dispute("created")):
+        build.send(payload)
+        drain()
+
+    assert build.balance_of(mei) == 0
+    assert standing(held) == [2]
+
+
+def test_a_refund_that_staff_have_to_look_at_counts_for_nothing_yet() -> None:
+    mei = build.member()
+    held = coupon(mei)
+    redeem(held)
+    pay(mei, "card", "60.00")
+    pay(mei, "cash", "28.00")
+    drain()
+    build.send(build.refund("cash", "28.00", currency="USD"))
+    back("card", "60.00")
+    drain()
+
+    assert Transaction.objects.get(waiting_for="repair").payment_ref == "cash"
+    assert standing(held) == [1]
+
+
 def test_a_refund_after_a_dispute_that_was_won_gives_it_back() -> None:
     mei = build.member()
     held = coupon(mei)

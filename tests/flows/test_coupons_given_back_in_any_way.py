@@ -2,16 +2,19 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from loyalty.models import CouponUse
 from loyalty.refusals import AlreadyUsed
+from loyalty.services.coupons import cancel_use
 from loyalty.services.settle import settle_members
 from members.announcing import forget_listeners
 from members.models import Event, Member
@@ -197,3 +200,34 @@ def test_two_roads_and_a_till_at_once_give_it_back_once_and_redeem_it_once() -> 
     assert problems == []
     assert [standing(one) for one in held] == [[2]] * 6
     assert Event.objects.filter(kind=Event.Kind.COUPON_RETURNED).count() == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_settling_waits_for_a_till_that_is_taking_the_same_use_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mei = build.member()
+    held = coupon(mei)
+    use = redeem(held)
+    pay(mei)
+    drain()
+    back()
+    translate_callbacks(now=later(), limit=500)
+    is_held = threading.Event()
+
+    def take_back_slowly() -> None:
+        with transaction.atomic():
+            cancel_use(use, now=timezone.now())
+            is_held.set()
+            time.sleep(0.5)
+
+    def settle_beside() -> None:
+        is_held.wait()
+        settle_members(now=later(), limit=500)
+
+    problems = at_once(take_back_slowly, settle_beside)
+
+    assert problems == []
+    assert "fails" not in caplog.text  # No batch had to be tried again.
+    assert held.uses.get().refund is None
+    assert Event.objects.filter(kind=Event.Kind.COUPON_RETURNED).count() == 1
