@@ -150,7 +150,16 @@ class UseInline(BaseTabular):
         "cancelled_at",
         "refund",
     ]
-    readonly_fields = fields
+    readonly_fields = [
+        "number",
+        "used_at",
+        "store",
+        "order_ref",
+        "shown_bill",
+        "shown_discount",
+        "cancelled_at",
+        "refund",
+    ]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouponUse]:
