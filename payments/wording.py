@@ -28,7 +28,7 @@ _REFUSED: Final = {
     ),
     Reason.TOO_LARGE: gettext_lazy("It is too large."),
     Reason.TOO_MANY: gettext_lazy(
-        "More unsigned hints came in a minute than we ask the platform about. If they are "
+        "More hints came in a minute than we ask the platform about. If they are "
         "genuine, ask the platform about these payments on the account's page."
     ),
     Reason.NOT_SET_UP: gettext_lazy(
