@@ -11,7 +11,7 @@ from kit.spreadsheet_cells import read_code, read_day, read_number, read_text
 from kit.spreadsheet_import import SAME, Column, Row, SheetResource, SheetResult, refuse_repeats
 from members.models import Programme
 from payments.models import Rate
-from payments.services.rates import enter_rate
+from payments.services.rates import enter_rate, is_far_ahead
 
 _LARGEST = Decimal(10) ** 10
 _PLACES = 10
@@ -96,6 +96,11 @@ class RateSheet(SheetResource):
             row.refuse(
                 _("This is the programme's own currency, which needs no rate."),
                 self.fields["currency"].label,
+            )
+        if is_far_ahead(row.values["valid_from"], now=self.now):
+            row.refuse(
+                _("This day is more than a year ahead. Check the year."),
+                self.fields["valid_from"].label,
             )
         self._check_rate(row)
 

@@ -189,6 +189,9 @@ class SampleForm(forms.Form):
     def clean_body(self) -> str:
         given: str = self.cleaned_data["body"]
         shape = "json" if given.lstrip().startswith("{") else "form"
+        if shape == "form" and given.strip() and "=" not in given:
+            words = _("This is neither JSON nor a form, which has = between names and values.")
+            raise forms.ValidationError(words)
         try:
             if not tree_of(given.strip().encode(), shape):
                 raise forms.ValidationError(_("There is nothing in it."))

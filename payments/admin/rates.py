@@ -1,5 +1,6 @@
 """Exchange rates: entered once, never changed; a new one resumes what waited for it."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -20,7 +21,7 @@ from members.models import Programme
 from payments.import_pages import RateImports
 from payments.models import Rate
 from payments.services.fetched_rates import fetch_rates, is_on
-from payments.services.rates import enter_rate
+from payments.services.rates import enter_rate, is_far_ahead
 from payments.services.reference_rates import UnreadableRates
 
 
@@ -40,6 +41,12 @@ class RateForm(forms.ModelForm[Rate]):
                 % {"currency": currency}
             )
         return currency
+
+    def clean_valid_from(self) -> date:
+        day: date = self.cleaned_data["valid_from"]
+        if is_far_ahead(day, now=timezone.now()):
+            raise forms.ValidationError(_("This day is more than a year ahead. Check the year."))
+        return day
 
 
 @admin.register(Rate)

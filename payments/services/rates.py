@@ -1,7 +1,7 @@
 """Exchange rates: entered once, pinned to each transaction, and never changed afterwards."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -13,10 +13,16 @@ from kit.work import hold_keys, release
 from payments.models import Rate, Transaction
 
 _ISO_DATE: Final = 10
+_AHEAD: Final = timedelta(days=366)
 
 
 class RateTaken(ValueError):
     """The currency has a rate from that day on already; payments may be pinned to it."""
+
+
+def is_far_ahead(day: date, *, now: datetime) -> bool:
+    """Nobody knows a rate of that day: the year is mistyped, and a rate cannot be changed."""
+    return day > (now + _AHEAD).date()
 
 
 def enter_rate(

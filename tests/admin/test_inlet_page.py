@@ -71,6 +71,15 @@ def test_every_field_of_the_sample_is_offered_with_its_value(
     assert '<option value="code" selected>code = LATTE</option>' in page
 
 
+def test_a_sample_that_is_neither_json_nor_a_form_is_not_taken(
+    world: World, as_boss: Client
+) -> None:
+    page = page_of(as_boss, inlet(), "fields", step="find", headers="", body="你好 {not json")
+
+    assert "This is neither JSON nor a form, which has = between names and values." in page
+    assert "<option" not in page.partition("Body of a sample")[2]
+
+
 def test_an_inlet_is_taught_tested_and_then_takes_posts(world: World, as_boss: Client) -> None:
     account = inlet()
     url = f"/callbacks/inlet/{account.token}/"

@@ -1,6 +1,6 @@
 """Exchange rates by spreadsheet."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,6 +17,7 @@ from tests.build import NOON
 from tests.imports.sheets import csv_file, problems, totals, upload
 
 pytestmark = pytest.mark.django_db
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
 HEADER = ["貨幣", "日期", "匯率", "來源"]
 
 
@@ -64,6 +65,7 @@ def test_a_payment_that_waited_goes_on() -> None:
         (["USD", "2026-11-20", "-7", ""], "above zero"),
         (["USD", "2026-11-20", "7.12345678901", ""], "10 decimals"),
         (["USD", "2026-11-01", "7.9", ""], "stands for that day already"),
+        (["USD", "2027-11-23", "7.8", ""], "more than a year ahead"),
     ],
 )
 def test_a_rate_that_cannot_be_is_refused(row: list[str], words: str) -> None:
@@ -83,18 +85,19 @@ def test_a_rate_that_cannot_be_is_refused(row: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("currency", "rate", "words"),
+    ("currency", "day", "rate", "words"),
     [
-        ("HKD", "2", "This is the programme's own currency, which needs no rate."),
-        ("USD", "0", "A rate is above zero and has at most 10 decimals."),
-        ("USD", "-7.8", "A rate is above zero and has at most 10 decimals."),
+        ("HKD", NOON, "2", "This is the programme's own currency, which needs no rate."),
+        ("USD", NOON, "0", "A rate is above zero and has at most 10 decimals."),
+        ("USD", NOON, "-7.8", "A rate is above zero and has at most 10 decimals."),
+        ("USD", FAR, "7.8", "This day is more than a year ahead. Check the year."),
     ],
 )
 def test_a_rate_that_cannot_be_is_refused_by_the_form_too(
-    admin_client: Client, currency: str, rate: str, words: str
+    admin_client: Client, *, currency: str, day: datetime, rate: str, words: str
 ) -> None:
     build.programme(language="en")
-    typed = {"currency": currency, "valid_from": "2026-11-20", "rate": rate}
+    typed = {"currency": currency, "valid_from": day.date().isoformat(), "rate": rate}
 
     page = admin_client.post(
         reverse("admin:payments_rate_add"), typed, headers={"accept-language": "en"}
