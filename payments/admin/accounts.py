@@ -96,6 +96,12 @@ class AccountAdmin(AccountPages, BaseAdmin):
             **self._conditions(_whole_secret_names()),
         }
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Payments and posts keep their account: it can be switched off."""
+        if obj is not None and (obj.transaction_set.exists() or obj.callback_set.exists()):
+            return False
+        return bool(super().has_delete_permission(request, obj))
+
     def _conditions(self, names: dict[str, str]) -> dict[str, str]:
         """A saved account has no field for its platform, and only fields of its own."""
         return {

@@ -119,6 +119,28 @@ def test_a_certificate_is_named_by_its_fingerprint_and_end(world: World, as_boss
 # Test this account
 
 
+def test_an_account_is_deleted_only_while_nothing_came_by_it(
+    world: World, as_boss: Client
+) -> None:
+    used, unused = build.account("standard"), build.account("inlet", settings={})
+    build.send(build.payment("88.00"), to=used)
+    is_offered = [
+        f'href="{url_of(Account, "delete", row.pk)}"' in page_of_account(as_boss, row)
+        for row in (used, unused)
+    ]
+
+    refused = as_boss.post(url_of(Account, "delete", used.pk), {"post": "yes"})
+    done = as_boss.post(url_of(Account, "delete", unused.pk), {"post": "yes"})
+
+    assert is_offered == [False, True]
+    assert (refused.status_code, done.status_code) == (403, 302)
+    assert list(Account.objects.filter(pk__in=[used.pk, unused.pk])) == [used]
+
+
+def page_of_account(client: Client, account: Account) -> str:
+    return client.get(url_of(Account, "change", account.pk)).content.decode()
+
+
 def test_a_healthy_account_is_said_to_be(world: World, as_boss: Client, settings: Any) -> None:
     settings.PUBLIC_URL = PUBLIC
     build.send(build.payment("10.00"), to=world.near.account)
