@@ -1,5 +1,6 @@
 """What came back of a payment, and the hand that enters what no platform reports."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -21,12 +22,18 @@ from unfold.widgets import (
 
 from kit.admin import PlainDecimalField, action, display, once
 from kit.ids import new_code
-from kit.money import Money, MoneyError
+from kit.money import LARGEST, Money, MoneyError
 from payments.models import Transaction
 from payments.providers.base import Kind
 from payments.rules.remaining import counting
 from payments.selectors import corrections_of, left_of
-from payments.services.refunds import CannotRefund, Wanted, refund_payment, similar_to
+from payments.services.refunds import (
+    CannotRefund,
+    RefTaken,
+    Wanted,
+    check_wanted,
+    refund_payment,
+)
 
 REFUND = "payments.refund_transaction"
 _KINDS = [
@@ -70,7 +77,10 @@ class RefundDialog(BaseDialogForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.payment = Transaction.objects.get(pk=self.object_id)
         left = left_of(self.payment)
-        self.fields["amount"].initial = left.amount
+        if left.amount:
+            self.fields["amount"].initial = left.amount
+        else:  # Then there is but one thing that can still be entered.
+            self.fields["kind"].initial = Kind.REVERSAL.value
         self.fields["amount"].help_text = _("%(left)s is left of this payment.") % {
             "left": left.display(get_language() or "en")
         }
@@ -81,23 +91,48 @@ class RefundDialog(BaseDialogForm):  # type: ignore[misc]
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
-        try:
-            cleaned["money"] = Money.parse(cleaned["amount"], self.payment.currency)
-        except MoneyError:
-            self.add_error("amount", _("The amount has more decimals than its currency."))
-            return cleaned
-        if not (cleaned["is_another"] or cleaned["is_outside"]):
-            self._look_for_the_same(Kind(cleaned["kind"]), cleaned["money"])
+        cleaned["money"] = self._money(cleaned["amount"])
+        if not self.errors:
+            self._check(_wanted_of(cleaned))
         return cleaned
 
-    def _look_for_the_same(self, kind: Kind, money: Money) -> None:
-        found = similar_to(self.payment, amount=money, kind=kind, now=timezone.now())
-        if found is not None:
+    def _money(self, amount: Decimal) -> Money | None:
+        if amount >= LARGEST:
+            self.add_error(
+                "amount", _("This amount is too large. Enter what came back of this payment.")
+            )
+            return None
+        try:
+            # Whatever is below zero is refused as such, however long it is.
+            return Money.parse(max(amount, Decimal(-1)), self.payment.currency)
+        except MoneyError:
+            self.add_error("amount", _("The amount has more decimals than its currency."))
+            return None
+
+    def _check(self, wanted: Wanted) -> None:
+        """What booking would refuse is said here, beside what was typed."""
+        try:
+            _known, told = check_wanted(self.payment, wanted, by=None, now=timezone.now())
+        except CannotRefund as refusal:
+            self.add_error("ref" if isinstance(refusal, RefTaken) else "amount", str(refusal))
+            return
+        if told is not None:
             words = _(
                 "The platform reported one of this amount already: %(ref)s. If this is "
                 "another one, say so below."
             )
-            self.add_error("amount", words % {"ref": found.effect_ref})
+            self.add_error("amount", words % {"ref": told.effect_ref})
+
+
+def _wanted_of(given: dict[str, Any]) -> Wanted:
+    return Wanted(
+        amount=given["money"],
+        ref=given["ref"].strip(),
+        reason=given["reason"],
+        kind=Kind(given["kind"]),
+        is_outside=given["is_outside"],
+        is_another=given["is_another"],
+    )
 
 
 class RefundPages:
@@ -128,14 +163,7 @@ class RefundPages:
         if payment is None:
             raise PermissionDenied
         given = form.cleaned_data
-        wanted = Wanted(
-            amount=given["money"],
-            ref=given["ref"].strip(),
-            reason=given["reason"],
-            kind=Kind(given["kind"]),
-            is_outside=given["is_outside"],
-            is_another=given["is_another"],
-        )
+        wanted = _wanted_of(given)
         try:
             done = refund_payment(payment, wanted, by=request.user, now=timezone.now())
         except CannotRefund as refusal:

@@ -83,14 +83,11 @@ class Refunded:
 def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: datetime) -> Refunded:
     """Book a correction of `payment` that `by` (a user or an ApiKey) answers for; raises
     CannotRefund. Repeating it with the same reference and amount changes nothing."""
-    _check(payment, wanted)
     with transaction.atomic():
         hold_keys([payment_key(payment.account_id, payment.payment_ref)])
-        known = _known(payment, wanted)
+        known, told = check_wanted(payment, wanted, by=by, now=now)
         if known is not None:
             return Refunded(known, is_new=False)
-        told = _told(payment, wanted, by=by, now=now)
-        _check_fit(payment, wanted, is_told=told is not None)
         row = book([_entry(payment, wanted, by=by, now=now)]).fresh[0]
         HandEntry.objects.create(
             transaction=row,
@@ -103,6 +100,20 @@ def refund_payment(payment: Transaction, wanted: Wanted, *, by: Any, now: dateti
             told.confirms = row
             told.save(update_fields=["confirms"])
     return Refunded(row, is_new=True)
+
+
+def check_wanted(
+    payment: Transaction, wanted: Wanted, *, by: Any, now: datetime
+) -> tuple[Transaction | None, Transaction | None]:
+    """Look at what somebody is about to enter; raises CannotRefund. Returns the same entry, if it
+    was made before; else the same one as the platform's word, if it told of it before."""
+    _check(payment, wanted)
+    known = _known(payment, wanted)
+    if known is not None:
+        return known, None
+    told = _told(payment, wanted, by=by, now=now)
+    _check_fit(payment, wanted, is_told=told is not None)
+    return None, told
 
 
 def check_refund(refund: Notice, *, account_id: int) -> None:

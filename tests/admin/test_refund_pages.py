@@ -10,6 +10,7 @@ from django.test import Client
 from config import pipeline
 from kit.money import Money
 from members.models import StaffScope
+from payments.admin.refunds import RefundDialog
 from payments.models import AmountConflict, HandEntry, PaymentMethod, Product, Rate, Transaction
 from payments.services.reference_rates import UnreadableRates
 from payments.services.refunds import Wanted, refund_payment
@@ -45,24 +46,82 @@ def test_staff_enter_a_refund_with_a_reason_and_a_name(world: World, as_manager:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "error"),
     [
-        ({"amount": "600.01"}, "Only HK$600.00 is left"),
-        ({"amount": "1.005"}, "more decimals"),
-        ({"reason": ""}, "required"),
-        ({"kind": "payment"}, "valid choice"),
-        ({"kind": "reversal"}, "Only HK$0.00 was taken"),
+        (
+            {"amount": "600.01"},
+            ("amount", "Only HK$600.00 is left of this payment. Enter that much or less."),
+        ),
+        ({"amount": "1.005"}, ("amount", "The amount has more decimals than its currency.")),
+        ({"amount": "0"}, ("amount", "The amount must be above zero.")),
+        ({"amount": "-5"}, ("amount", "The amount must be above zero.")),
+        ({"amount": "-" + "9" * 23}, ("amount", "The amount must be above zero.")),
+        (
+            {"amount": "9" * 23},
+            ("amount", "This amount is too large. Enter what came back of this payment."),
+        ),
+        ({"reason": ""}, ("reason", "This field is required.")),
+        (
+            {"kind": "payment"},
+            ("kind", "Select a valid choice. payment is not one of the available choices."),
+        ),
+        (
+            {"kind": "reversal"},
+            ("amount", "Only HK$0.00 was taken of this payment, so no more can come back."),
+        ),
     ],
 )
-def test_what_cannot_be_is_said_and_enters_nothing(
-    world: World, as_manager: Client, change: dict[str, str], words: str
+def test_what_cannot_be_is_said_in_the_dialog_beside_what_was_typed(
+    world: World, as_manager: Client, change: dict[str, str], error: tuple[str, str]
 ) -> None:
-    payment = payment_of(world)
+    given = {**GIVEN, **change}
 
-    page = act(as_manager, Transaction, payment, "refund_one", **{**GIVEN, **change})
+    page = act(as_manager, Transaction, payment_of(world), "refund_one", **given)
 
+    form = page.context["form"]
+    field, words = error
+    assert form.errors == {field: [words]}
+    assert {name: form[name].value() for name in given} == given
     assert words in page.content.decode()
     assert HandEntry.objects.count() == 0
+
+
+def test_a_reference_of_another_amount_is_refused_beside_the_reference(
+    world: World, as_manager: Client
+) -> None:
+    payment = payment_of(world)
+    act(as_manager, Transaction, payment, "refund_one", **GIVEN)
+
+    page = act(as_manager, Transaction, payment, "refund_one", **{**GIVEN, "amount": "90"})
+
+    words = "HAND-1 is booked already, with HK$80.00. Give this one another reference."
+    assert page.context["form"].errors == {"ref": [words]}
+    assert HandEntry.objects.count() == 1
+
+
+def test_the_button_pressed_twice_enters_it_once(world: World, as_manager: Client) -> None:
+    payment = payment_of(world)
+
+    for words in ("HK$600.00 was entered. Points follow", "HAND-1 had been entered already."):
+        whole = {**GIVEN, "amount": "600"}
+        assert words in said(act(as_manager, Transaction, payment, "refund_one", **whole))
+
+    assert HandEntry.objects.count() == 1
+
+
+def test_of_a_payment_that_came_back_whole_the_dialog_proposes_a_reversal(
+    world: World, as_manager: Client
+) -> None:
+    payment = payment_of(world)
+    act(as_manager, Transaction, payment, "refund_one", **{**GIVEN, "amount": "600"})
+
+    form = RefundDialog(object_id=str(payment.pk), request=None)
+    back = {"kind": "reversal", "amount": "600", "ref": "BACK-1", "reason": "A mistake"}
+    page = act(as_manager, Transaction, payment, "refund_one", **back)
+
+    assert (form["kind"].value(), form["amount"].value()) == ("reversal", None)
+    assert "HK$600.00 was entered" in said(page)
+    assert HandEntry.objects.count() == 2
 
 
 def test_the_same_amount_that_the_platform_reported_is_asked_about(
