@@ -71,6 +71,14 @@ class StatementForm(forms.Form):
             )
         return uploaded
 
+    def clean(self) -> dict[str, Any]:
+        """A period that was typed is checked here: a file may need another page before it is."""
+        cleaned = super().clean() or {}
+        starts_on, ends_on = cleaned.get("starts_on"), cleaned.get("ends_on")
+        if starts_on and ends_on and ends_on < starts_on:
+            self.add_error("ends_on", _("The period ends before it begins."))
+        return cleaned
+
 
 class MappingForm(forms.Form):
     """One choice for each field: the file's own header, or nothing."""

@@ -7,10 +7,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kit.admin import NOTHING, FactAdmin, PeriodFilter, RelatedFilter, action, display
@@ -23,6 +25,7 @@ from payments.services.reconcile.proposing import (
     NotTheSamePerson,
     Result,
     decide,
+    proposable,
     propose,
 )
 from payments.wording import in_a_line, signed_amount
@@ -40,6 +43,12 @@ _LABELS = {
     "elsewhere": "info",
     "": "info",
 }
+
+
+_NONE_TO_PROPOSE = gettext_lazy(
+    "None of the chosen rows can be proposed: it takes a row that is missing here, of a file that"
+    " was not withdrawn, that nobody has proposed yet."
+)
 
 
 class ReasonForm(forms.Form):
@@ -105,7 +114,10 @@ class SettlementRowAdmin(FactAdmin):
     ) -> HttpResponse | None:
         asked = "reason" in request.POST
         form = ReasonForm(request.POST if asked else None)
-        rows = queryset.filter(verdict=SettlementRow.Verdict.MISSING_HERE)
+        rows = proposable(queryset)
+        if not rows.exists():
+            self.say(request, str(_NONE_TO_PROPOSE), level=messages.ERROR)
+            return None
         if not form.is_valid():
             return self.ask_why(request, form, rows)
         made = propose(
@@ -215,15 +227,16 @@ class ProposalAdmin(FactAdmin):
     search_fields = ["=row__payment_ref", "reason"]
     ordering = ["-proposed_at"]
     actions = ["agree", "decline"]
+    actions_detail = ["agree_one", "decline_one"]
     when_empty = gettext_lazy(
         "Nothing was proposed yet. Staff propose what a settlement file has and we lack, and"
         " somebody else agrees before it is booked."
     )
     fields = [
         "row", "account", "payment", "shown_amount", "reason", "proposed_by", "proposed_at",
-        "state_in_words", "decided_by", "decided_at",
+        "state_in_words", "what_now", "decided_by", "decided_at",
     ]  # fmt: skip
-    readonly_fields = ["account", "payment", "shown_amount", "state_in_words"]
+    readonly_fields = ["account", "payment", "shown_amount", "state_in_words", "what_now"]
     export_fields = [
         "proposed_at", "proposed_by__username", "row__payment_ref", "row__amount",
         "row__currency", "reason", "is_agreed", "decided_by__username", "decided_at",
@@ -232,32 +245,92 @@ class ProposalAdmin(FactAdmin):
     def has_agree_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(AGREE)) and self.is_in_scope(request, obj)
 
+    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """On its own page, where the proposer finds no buttons. Who comes second is told so."""
+        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
+        if row is None or row.viewer_proposed_it:
+            return False
+        return self.has_agree_permission(request, row)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.viewer_proposed_it = row.proposed_by_id == request.user.pk
+        return row
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        row = self.get_object(request, str(object_id))
+        if row is None or row.decided_at is not None:
+            return []
+        return list(super().get_actions_detail(request, object_id))
+
     @action(description=gettext_lazy("Agree, and book the selected rows"), permissions=["agree"])
     def agree(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> None:
-        result = self._decide(request, queryset, is_agreed=True)
-        if result is None:
-            return
-        self.say(request, sentence_of(result))
-        if result.homeless:
-            self.say(request, sentence_of_homeless(result), level=messages.WARNING)
+        self._decide(request, queryset, is_agreed=True)
 
     @action(description=gettext_lazy("Decline the selected proposals"), permissions=["agree"])
     def decline(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> None:
-        if self._decide(request, queryset, is_agreed=False) is not None:
-            self.say(request, _("Declined; nothing was booked."))
+        self._decide(request, queryset, is_agreed=False)
+
+    @action(
+        description=gettext_lazy("Agree"),
+        icon="check",
+        permissions=["decide"],
+        dialog={
+            "title": gettext_lazy("Agree, and book it?"),
+            "description": gettext_lazy(
+                "It becomes a transaction and earns points. Nobody gets a message for it."
+            ),
+            "form_class": BaseDialogForm,
+            "form_submit_text": gettext_lazy("Agree"),
+        },
+    )
+    def agree_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self._decide_one(request, object_id, is_agreed=True)
+
+    @action(
+        description=gettext_lazy("Decline"),
+        icon="close",
+        permissions=["decide"],
+        dialog={
+            "title": gettext_lazy("Decline this proposal?"),
+            "description": gettext_lazy("Nothing is booked. It may be proposed again."),
+            "form_class": BaseDialogForm,
+            "form_submit_text": gettext_lazy("Decline"),
+        },
+    )
+    def decline_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self._decide_one(request, object_id, is_agreed=False)
+
+    def _decide_one(
+        self, request: HttpRequest, object_id: str, *, is_agreed: bool
+    ) -> HttpResponse:
+        self._decide(request, self.get_queryset(request).filter(pk=object_id), is_agreed=is_agreed)
+        url = reverse("admin:payments_proposal_change", args=[object_id])
+        return HttpResponse(headers={"HX-Redirect": url})
 
     def _decide(
         self, request: HttpRequest, queryset: QuerySet[Proposal], *, is_agreed: bool
-    ) -> Result | None:
+    ) -> None:
         rows = Proposal.objects.filter(pk__in=queryset.order_by().values("pk"))
         try:
-            _count, result = decide(
+            count, result = decide(
                 rows, is_agreed=is_agreed, user=request.user, now=timezone.now()
             )
         except NotTheSamePerson as refusal:
             self.say(request, str(refusal), level=messages.ERROR)
-            return None
-        return result
+            return
+        if not count:
+            self.say(request, _("It is decided."), level=messages.WARNING)
+        elif is_agreed:
+            self._say_what_was_booked(request, result)
+        else:
+            self.say(request, _("Declined; nothing was booked."))
+
+    def _say_what_was_booked(self, request: HttpRequest, result: Result) -> None:
+        self.say(request, sentence_of(result))
+        if result.homeless:
+            self.say(request, sentence_of_homeless(result), level=messages.WARNING)
 
     @display(description=gettext_lazy("account"))
     def account(self, proposal: Proposal) -> str:
@@ -283,3 +356,11 @@ class ProposalAdmin(FactAdmin):
     @display(description=gettext_lazy("state"))
     def state_in_words(self, proposal: Proposal) -> str:
         return self.shown_state(proposal)[1]
+
+    @display(description=gettext_lazy("what can be done"))
+    def what_now(self, proposal: Proposal) -> str:
+        if proposal.decided_at is not None:
+            return _("It is decided.")
+        if getattr(proposal, "viewer_proposed_it", False):
+            return _("You proposed it, so a colleague has to agree before it is booked.")
+        return _("It is booked once somebody agrees who did not propose it.")

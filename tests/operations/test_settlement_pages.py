@@ -104,6 +104,20 @@ def test_two_people_book_what_is_missing(wechat: Account) -> None:
     assert Transaction.objects.get(source="import").payment_ref == rows[0].ref
 
 
+def test_a_period_that_ends_before_it_begins_is_refused_before_the_columns(
+    wechat: Account,
+) -> None:
+    mei, file = finance("mei"), b"Date,Ref,Amount\n2026-11-20 10:00,a,5.00\n"
+    days = {"starts_on": "2026-11-20", "ends_on": "2026-11-19"}
+
+    refused = upload(mei, wechat, file, form="generic", **days)
+    taken = upload(mei, wechat, file, form="generic", **{**days, "ends_on": "2026-11-20"})
+
+    assert refused.redirect_chain == []
+    assert refused.context["form"].errors == {"ends_on": ["The period ends before it begins."]}
+    assert taken.redirect_chain == [(COLUMNS, 302)]
+
+
 def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(wechat: Account) -> None:
     client = finance("mei")
 

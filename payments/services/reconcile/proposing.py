@@ -53,17 +53,18 @@ def add_account_by_file(provider: str, *, name: str, store: Store | None) -> Acc
     return Account.objects.create(provider=provider, name=name, store=store)
 
 
+def proposable(rows: QuerySet[SettlementRow]) -> QuerySet[SettlementRow]:
+    """Those that are missing here, of files that still count, without an open proposal."""
+    wanted = rows.filter(verdict=_MISSING, settlement__withdrawn_at=None)
+    return wanted.exclude(proposals__decided_at=None, proposals__isnull=False)
+
+
 def propose(
     rows: QuerySet[SettlementRow], *, reason: str, user: Any, now: datetime
 ) -> list[Proposal]:
-    """For each of `rows` that is missing here and has no open proposal yet."""
+    """For each of `rows` that is `proposable`."""
     with transaction.atomic():
-        wanted = (
-            rows.filter(verdict=_MISSING, settlement__withdrawn_at=None)
-            .exclude(proposals__decided_at=None, proposals__isnull=False)
-            .select_for_update(of=("self",), no_key=True)
-            .order_by("pk")
-        )
+        wanted = proposable(rows).select_for_update(of=("self",), no_key=True).order_by("pk")
         return Proposal.record(
             Proposal(row=row, reason=reason, proposed_by=user, proposed_at=now)
             for row in wanted[:MOST_PROPOSED]
