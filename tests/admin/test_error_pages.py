@@ -1,0 +1,103 @@
+"""What stands where a page is refused, missing or broken."""
+
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import path, reverse
+
+from config import pipeline
+from config.urls import urlpatterns as _product
+from payments.models import AmountConflict
+from tests import build
+from tests.admin.conftest import World
+from tests.admin.steps import act
+from tests.build import NOON
+
+REFUSED = "You may not open this page, or what it was for has been done already."
+MISSING = "The address may be incomplete, or it leads to something that you may not see."
+BROKEN = "Something of ours failed. Try again in a moment."
+
+
+def _breaks(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("A secret of ours.")
+
+
+urlpatterns = [*_product, path("breaks", _breaks)]
+
+
+def paragraphs(answer: Any) -> list[str]:
+    return re.findall(r"<(?:h1|p)>([^<]*)</", answer.content.decode())
+
+
+def links(answer: Any) -> list[str]:
+    """Whatever the page leads to or loads."""
+    return re.findall(r'(?:href|src|action)="([^"]*)"', answer.content.decode())
+
+
+def test_a_link_to_what_is_decided_says_that_it_may_be_done(world: World, as_boss: Client) -> None:
+    build.send(build.payment("20.00", ref="p-1"), to=world.near.account)
+    build.send(build.payment("21.00", ref="p-1"), to=world.near.account)
+    pipeline.run(now=NOON)
+    conflict = AmountConflict.objects.get()
+    act(as_boss, AmountConflict, conflict, "keep", reason="A mistake")
+    url = reverse("admin:payments_amountconflict_accept", args=[conflict.pk])
+
+    answers = [as_boss.get(url), as_boss.post(url, {"_form_submitted": "1", "reason": "Late"})]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert [paragraphs(answer) for answer in answers] == [["Access refused", REFUSED]] * 2
+    conflict.refresh_from_db()
+    assert (conflict.decision, conflict.reason) == ("kept", "A mistake")
+
+
+def test_an_address_of_nothing_says_so(client: Client) -> None:
+    answer = client.get("/nothing-here")
+
+    assert answer.status_code == 404
+    assert paragraphs(answer) == ["Page not found", MISSING]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_failure_of_ours_is_said_without_the_database_and_without_the_reason() -> None:
+    answer = Client(raise_request_exception=False).get("/breaks")
+
+    assert answer.status_code == 500
+    assert paragraphs(answer) == ["Server error", BROKEN]
+    assert b"secret" not in answer.content
+
+
+@pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES])
+@override_settings(ROOT_URLCONF=__name__)
+def test_the_pages_are_in_the_readers_language(language: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+
+    answers = [client.get(address) for address in ("/nothing-here", "/breaks")]
+
+    headings = {
+        "zh-hant": ["找不到頁面", "伺服器錯誤"],
+        "zh-hans": ["页面没有找到", "服务器错误"],
+        "en": ["Page not found", "Server error"],
+    }
+    assert [paragraphs(answer)[0] for answer in answers] == headings[language]
+    assert all(f'<html lang="{language}">' in answer.content.decode() for answer in answers)
+
+
+@pytest.mark.django_db
+@override_settings(ROOT_URLCONF=__name__)
+def test_the_pages_load_only_ours_and_lead_to_the_start_page() -> None:
+    clerk = Client(raise_request_exception=False)
+    clerk.force_login(User.objects.create_user("clerk", is_staff=True))
+
+    answers = [clerk.get(address) for address in ("/admin/health/", "/nothing-here", "/breaks")]
+
+    own = ["/static/config/favicon.svg", "/static/config/error.css", "/admin/"]
+    assert [answer.status_code for answer in answers] == [403, 404, 500]
+    assert [links(answer) for answer in answers] == [own, own, own]
+    for answer in answers:
+        assert re.findall("style=|<style|<script", answer.content.decode()) == []
