@@ -190,6 +190,11 @@ def outcome_in_words(outcome: str | None) -> str:
         "answered": _("The platform told of money"),
         "trouble": _("No answer yet"),
     }
+    if outcome == "booked:unknown_store":
+        return _(
+            "Booked without a store: none had the code that the post names. Add that store, or "
+            "mend the code at the till."
+        )
     if kind in words:
         return words[kind]
     if kind == "ignored":

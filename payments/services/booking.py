@@ -78,12 +78,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """What booking came to: new transactions, effects known before, and those that disagree
-    about the amount of a known effect."""
+    """What booking came to: new transactions, effects known before, those that disagree about the
+    amount of a known effect, and new ones without a store for they name one that nobody knows."""
 
     fresh: list[Transaction]
     known: list[Entry]
     conflicting: list[Entry]
+    storeless: list[Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ def book(entries: Sequence[Entry]) -> Booked:
     found.record()
     _record_lines(fresh, rows, orders)
     _release_corrections(rows)
-    return Booked(fresh=rows, known=known, conflicting=conflicting)
+    return Booked(
+        fresh=rows, known=known, conflicting=conflicting, storeless=_storeless(fresh, rows)
+    )
 
 
 def _check(entries: Iterable[Entry]) -> None:
@@ -207,6 +210,11 @@ def _transaction(entry: Entry, store: Store | None, methods: Mapping[str, str]) 
         is_outside=entry.is_outside,
         due_at=entry.received_at,
     )
+
+
+def _storeless(entries: Sequence[Entry], rows: Sequence[Transaction]) -> list[Entry]:
+    pairs = zip(entries, rows, strict=True)
+    return [entry for entry, row in pairs if row.store_id is None and entry.notice.store_code]
 
 
 def _named_stores(entries: Iterable[Entry]) -> dict[str, Store]:

@@ -26,6 +26,10 @@ from payments.services.linking import link_transactions
 # Settling waits for posts that came earlier, but not for longer than this.
 _PATIENCE: Final = timedelta(seconds=30)
 
+BOOKED: Final = "booked"
+# Booked, and it earns; but without a store, for it names one that nobody knows.
+UNKNOWN_STORE: Final = "booked:unknown_store"
+
 _TRANSLATED_UNTIL: Final = """
 SELECT coalesce(min(due_at), 'infinity') FROM payments_callback
 WHERE due_at > %s AND waiting_for = '' AND attempts = 0
@@ -47,16 +51,18 @@ def translated_until(*, now: datetime) -> RawSQL:
 
 @dataclass(frozen=True, slots=True)
 class _Post:
-    """A callback with its bytes; `sealed` is None once they were pruned."""
+    """A callback with its bytes; `sealed` is None once they were pruned. `outcome`: what became
+    of it, if it was read before."""
 
     id: UUID
     account_id: int
     received_at: datetime
+    outcome: str | None
     sealed: bytes | None
 
 
 _DUE: Final = """
-SELECT callback.id, callback.account_id, callback.received_at, body.sealed
+SELECT callback.id, callback.account_id, callback.received_at, callback.outcome, body.sealed
 FROM payments_callback AS callback
 LEFT JOIN payments_callbackbody AS body
     ON body.callback_id = callback.id AND body.received_at = callback.received_at
@@ -82,6 +88,7 @@ def _translate(posts: Sequence[_Post], now: datetime) -> int:
     """One batch, whatever its size, in a fixed number of queries."""
     accounts = known_accounts(post.account_id for post in posts)
     entries: list[Entry] = []
+    read: list[_Post] = []
     outcomes: dict[str, list[UUID]] = defaultdict(list)
     for post in posts:
         account = accounts[post.account_id]
@@ -92,8 +99,12 @@ def _translate(posts: Sequence[_Post], now: datetime) -> int:
             outcomes[f"ignored:{reading.reason}"].append(post.id)
         else:
             entries += [_entry(post, notice, account) for notice in reading]
-            outcomes["booked"].append(post.id)
+            read.append(post)
     booked = book(entries)
+    storeless = {entry.callback_id for entry in booked.storeless}
+    for post in read:
+        is_strange = post.id in storeless or post.outcome == UNKNOWN_STORE
+        outcomes[UNKNOWN_STORE if is_strange else BOOKED].append(post.id)
     for outcome, done in outcomes.items():
         Callback.objects.filter(is_any_of("pk", done)).update(
             outcome=outcome[:60], due_at=None, attempts=0, waiting_for="", error=""
