@@ -47,7 +47,7 @@ _LABELS = {
 
 _NONE_TO_PROPOSE = gettext_lazy(
     "None of the chosen rows can be proposed: it takes a row that is missing here, of a file that"
-    " was not withdrawn, that nobody has proposed yet."
+    " was not withdrawn, without an undecided proposal."
 )
 
 
@@ -279,7 +279,7 @@ class ProposalAdmin(FactAdmin):
         dialog={
             "title": gettext_lazy("Agree, and book it?"),
             "description": gettext_lazy(
-                "It becomes a transaction and earns points. Nobody gets a message for it."
+                "It becomes a transaction, and points follow it. Nobody gets a message for it."
             ),
             "form_class": BaseDialogForm,
             "form_submit_text": gettext_lazy("Agree"),
@@ -305,7 +305,11 @@ class ProposalAdmin(FactAdmin):
     def _decide_one(
         self, request: HttpRequest, object_id: str, *, is_agreed: bool
     ) -> HttpResponse:
-        self._decide(request, self.get_queryset(request).filter(pk=object_id), is_agreed=is_agreed)
+        row = self.get_object(request, object_id)
+        # The second half of a double click has nothing to say.
+        if (row.decided_by_id, row.is_agreed) != (request.user.pk, is_agreed):
+            chosen = self.get_queryset(request).filter(pk=row.pk)
+            self._decide(request, chosen, is_agreed=is_agreed)
         url = reverse("admin:payments_proposal_change", args=[object_id])
         return HttpResponse(headers={"HX-Redirect": url})
 

@@ -152,11 +152,24 @@ def test_who_decides_after_somebody_else_hears_so(wechat: Account) -> None:
     assert imported() == 0
 
 
+def test_a_double_click_books_once_and_says_it_once(wechat: Account) -> None:
+    _mei, proposal = proposed_by_mei(wechat)
+    bo = finance("bo")
+    url = reverse("admin:payments_proposal_agree_one", args=[proposal.pk])
+    bo.post(url, {"_form_submitted": "1"})
+
+    said = press(bo, proposal, "agree_one")
+
+    assert said == ["1 transaction was booked, 0 were known already."]
+    assert imported() == 1
+    assert press(bo, proposal, "decline_one") == ["It is decided."]
+
+
 def test_rows_that_cannot_be_proposed_are_refused_with_the_reason(wechat: Account) -> None:
     mei, proposal = proposed_by_mei(wechat)
     why = (
         "None of the chosen rows can be proposed: it takes a row that is missing here, of a file"
-        " that was not withdrawn, that nobody has proposed yet."
+        " that was not withdrawn, without an undecided proposal."
     )
     matched = SettlementRow.objects.filter(verdict="matched")
     once_more = SettlementRow.objects.filter(pk=proposal.row_id)
