@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -22,6 +23,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from kit.admin import action
 from kit.crypto import CannotDecrypt
 from kit.masking import mask_payload, mask_text
+from kit.work import hold_keys
 from members.models import Programme
 from payments.models import Account, Disclosure
 from payments.providers.base import Inbound
@@ -31,15 +33,19 @@ from payments.services.retention import kept_since
 UNMASK: Final = "payments.unmask_callback"
 # So long the unmasked page opens for whoever gave the reason.
 _OPEN_FOR: Final = timedelta(minutes=10)
+_ONE_CLICK: Final = timedelta(minutes=1)
 
 
 class ReasonDialog(BaseDialogForm):  # type: ignore[misc]
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
-        min_length=5,
+        min_length=2,
         max_length=300,
         widget=UnfoldAdminTextInputWidget(),
-        help_text=gettext_lazy("Such as the number of the complaint. It is kept for auditors."),
+        help_text=gettext_lazy(
+            "Say why you need to read it, such as “customer complaint” or the number of a case."
+            " Your reason is kept for auditors, with your name."
+        ),
     )
 
 
@@ -100,7 +106,22 @@ def why_gone(received_at: datetime) -> str:
 def disclose(
     row: Any, *, account: Account, subject: str, reason: str, by: Any, now: datetime
 ) -> Disclosure:
-    """Keep who reads the post unmasked, and why; call it before it is shown."""
+    """Keep who reads the post unmasked, and why; call it before it is shown.
+
+    The same person, post and reason within a minute, as of a double click, are kept once.
+    """
+    with transaction.atomic():
+        hold_keys([f"disclosure:{subject}:{row.pk}"])
+        same = Disclosure.objects.filter(
+            seen_by=by.pk, subject=subject, subject_id=str(row.pk), reason=reason
+        )
+        kept = same.filter(seen_at__gt=now - _ONE_CLICK).first()
+        return kept or _keep(row, account=account, subject=subject, reason=reason, by=by, now=now)
+
+
+def _keep(
+    row: Any, *, account: Account, subject: str, reason: str, by: Any, now: datetime
+) -> Disclosure:
     (kept,) = Disclosure.record([
         Disclosure(
             account=account,

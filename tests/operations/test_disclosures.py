@@ -90,6 +90,49 @@ def test_without_a_reason_nothing_opens(posts: tuple[Any, ...], admin_client: Cl
     assert Disclosure.objects.count() == 0
 
 
+def test_a_short_reason_in_chinese_is_a_reason(
+    posts: tuple[Any, ...], admin_client: Client
+) -> None:
+    refused = unmask(admin_client, posts[0], reason="查")
+    taken = unmask(admin_client, posts[0], reason=" 客訴 ")
+
+    assert "HX-Redirect" not in refused
+    assert "HX-Redirect" in taken
+    assert [row.reason for row in Disclosure.objects.all()] == ["客訴"]
+
+
+def test_a_double_click_is_one_disclosure(posts: tuple[Any, ...], admin_client: Client) -> None:
+    opened = []
+    for seconds in (0, 1, 59):
+        with time_machine.travel(NOON + timedelta(seconds=seconds), tick=False):
+            opened.append(unmask(admin_client, posts[0])["HX-Redirect"])
+
+    assert len(set(opened)) == 1
+    assert Disclosure.objects.get().seen_at == NOON
+
+
+def test_another_post_reason_person_or_minute_is_another_disclosure(
+    posts: tuple[Any, ...], admin_client: Client
+) -> None:
+    other = staff("view_callback", "unmask_callback", store=posts[0].account.store)
+    with time_machine.travel(NOON, tick=False):
+        unmask(admin_client, posts[0])
+        unmask(admin_client, posts[1])
+        unmask(admin_client, posts[0], reason="Audit")
+        unmask(other, posts[0])
+    with time_machine.travel(NOON + timedelta(seconds=60), tick=False):
+        unmask(admin_client, posts[0])
+
+    kept = Disclosure.objects.order_by("seen_at", "subject", "reason", "seen_by")
+    assert [(row.subject, row.reason, row.seen_at - NOON) for row in kept] == [
+        ("callback", "Audit", timedelta(0)),
+        ("callback", "Complaint 4711", timedelta(0)),
+        ("callback", "Complaint 4711", timedelta(0)),
+        ("rejection", "Complaint 4711", timedelta(0)),
+        ("callback", "Complaint 4711", timedelta(seconds=60)),
+    ]
+
+
 def test_the_page_opens_for_nobody_else(posts: tuple[Any, ...], admin_client: Client) -> None:
     url = unmask(admin_client, posts[0])["HX-Redirect"]
     other = staff("view_callback", "unmask_callback", store=posts[0].account.store)
