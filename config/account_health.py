@@ -27,7 +27,11 @@ from payments.services.silence import count_posts
 CACHED_SECONDS: Final = 60
 _DAY: Final = timedelta(hours=24)
 
-# One row for each account that has anything to tell, whatever the number of accounts.
+# What took longer than this is asked whether it waited for something: a member, a rate, an order.
+_UNASKED: Final = timedelta(seconds=5)
+
+# One row for each account that has anything to tell, whatever the number of accounts. Lags are
+# the time that we took ourselves, so payments that had to wait for others are left out.
 _FIGURES: Final = """
 WITH posts AS (
     SELECT account_id, max(last_at) AS last_at,
@@ -43,7 +47,32 @@ WITH posts AS (
     FROM payments_callback AS post
     JOIN payments_transaction AS booked ON booked.callback_id = post.id
     JOIN loyalty_award AS award ON award.transaction_id = booked.id
-    WHERE post.received_at >= %(since)s AND post.account_id = ANY(%(accounts)s) GROUP BY 1
+    WHERE post.received_at >= %(since)s AND post.account_id = ANY(%(accounts)s)
+      AND booked.kind = 'payment' AND (
+        award.booked_at <= post.received_at + %(unasked)s OR NOT EXISTS (
+            SELECT FROM members_member AS payer
+            WHERE payer.id = booked.member_id AND payer.joined_at > post.received_at
+            UNION ALL
+            SELECT FROM members_event AS linked
+            WHERE linked.member_id = booked.member_id AND linked.kind = 'linked'
+              AND linked.occurred_at BETWEEN post.received_at AND award.booked_at
+            UNION ALL
+            SELECT FROM members_identity AS sign
+            WHERE sign.member_id = booked.member_id
+              AND sign.added_at BETWEEN post.received_at AND award.booked_at
+            UNION ALL
+            SELECT FROM payments_rate AS rate
+            WHERE rate.id = booked.rate_id AND rate.entered_at > post.received_at
+            UNION ALL
+            SELECT FROM payments_account AS patient
+            WHERE patient.id = booked.account_id AND patient.order_wait_seconds > 0
+              AND booked.order_ref <> '' AND NOT EXISTS (
+                SELECT FROM payments_order AS known
+                WHERE known.id = booked.order_id AND known.received_at <= post.received_at
+              )
+        )
+      )
+    GROUP BY 1
 ), parked AS (
     SELECT account_id, waiting_for FROM payments_callback
     WHERE waiting_for <> '' AND account_id = ANY(%(accounts)s)
@@ -109,7 +138,8 @@ def account_health_view(request: HttpRequest) -> HttpResponse:
 def health_of(accounts: Sequence[int], *, now: datetime) -> dict[int, Health]:
     """One query, whatever the number of accounts and posts."""
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, {"accounts": list(accounts), "since": now - _DAY})
+        given = {"accounts": list(accounts), "since": now - _DAY, "unasked": _UNASKED}
+        cursor.execute(_FIGURES, given)
         return {row[0]: Health(*row) for row in cursor.fetchall()}
 
 
