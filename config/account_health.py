@@ -27,11 +27,9 @@ from payments.services.silence import count_posts
 CACHED_SECONDS: Final = 60
 _DAY: Final = timedelta(hours=24)
 
-# What took longer than this is asked whether it waited for something: a member, a rate, an order.
-_UNASKED: Final = timedelta(seconds=5)
-
 # One row for each account that has anything to tell, whatever the number of accounts. Lags are
-# the time that we took ourselves, so payments that had to wait for others are left out.
+# the time that we took ourselves: payments that had to wait for a member, a rate or an order are
+# left out; of those that earned within seconds nobody asks.
 _FIGURES: Final = """
 WITH posts AS (
     SELECT account_id, max(last_at) AS last_at,
@@ -49,7 +47,7 @@ WITH posts AS (
     JOIN loyalty_award AS award ON award.transaction_id = booked.id
     WHERE post.received_at >= %(since)s AND post.account_id = ANY(%(accounts)s)
       AND booked.kind = 'payment' AND (
-        award.booked_at <= post.received_at + %(unasked)s OR NOT EXISTS (
+        award.booked_at <= post.received_at + interval '5 seconds' OR NOT EXISTS (
             SELECT FROM members_member AS payer
             WHERE payer.id = booked.member_id AND payer.joined_at > post.received_at
             UNION ALL
@@ -138,8 +136,7 @@ def account_health_view(request: HttpRequest) -> HttpResponse:
 def health_of(accounts: Sequence[int], *, now: datetime) -> dict[int, Health]:
     """One query, whatever the number of accounts and posts."""
     with connection.cursor() as cursor:
-        given = {"accounts": list(accounts), "since": now - _DAY, "unasked": _UNASKED}
-        cursor.execute(_FIGURES, given)
+        cursor.execute(_FIGURES, {"accounts": list(accounts), "since": now - _DAY})
         return {row[0]: Health(*row) for row in cursor.fetchall()}
 
 

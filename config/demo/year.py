@@ -39,6 +39,8 @@ LIVE_DAYS: Final = 3
 _DRAINED_DAILY: Final = 45
 _EVENINGS: Final = 7
 _HOURS_OF_A_LIVE_DAY: Final = (10, 12, 14, 16, 18, 20, 23)
+# On the last day each sale earns at once, for account health tells how long points took.
+_AT_ONCE_FOR: Final = timedelta(hours=26)
 _LIMIT: Final = 2000
 _SECOND: Final = timedelta(seconds=1)
 
@@ -149,6 +151,8 @@ class Year:
         for deal in coming:
             if id(deal) not in noted:
                 self._post(deal)
+                if deal.at >= self.now - _AT_ONCE_FOR:
+                    _run("translate", "settle", now=deal.at + 7 * _SECOND)
         self.dealt += len(coming)
 
     def _entry(self, deal: Deal) -> Entry:
