@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from config.cards import counted, lasting
 from kit.admin import NOTHING
@@ -71,6 +72,11 @@ WITH posts AS (
         )
       )
     GROUP BY 1
+), strays AS (
+    SELECT account_id, count(*) AS strays FROM payments_callback
+    WHERE received_at >= %(since)s AND account_id = ANY(%(accounts)s)
+      AND outcome = 'booked:unknown_store'
+    GROUP BY 1
 ), parked AS (
     SELECT account_id, waiting_for FROM payments_callback
     WHERE waiting_for <> '' AND account_id = ANY(%(accounts)s)
@@ -84,10 +90,12 @@ WITH posts AS (
     FROM parked GROUP BY 1
 )
 SELECT account.id, last_at, coalesce(received, 0),
-    coalesce(refusals.refused, 0), lag[1], lag[2], coalesce(waiting, 0), coalesce(dead, 0)
+    coalesce(refusals.refused, 0), lag[1], lag[2], coalesce(waiting, 0), coalesce(dead, 0),
+    coalesce(strays.strays, 0)
 FROM payments_account AS account
 LEFT JOIN posts ON posts.account_id = account.id
 LEFT JOIN refusals ON refusals.account_id = account.id
+LEFT JOIN strays ON strays.account_id = account.id
 LEFT JOIN lags ON lags.account_id = account.id
 LEFT JOIN waits ON waits.account_id = account.id
 WHERE account.id = ANY(%(accounts)s)
@@ -106,6 +114,7 @@ class Health:
     p95_lag: float | None = None
     waiting: int = 0
     dead: int = 0
+    strays: int = 0  # Booked without a store, for nobody knows the one that they name.
 
     @property
     def refused_share(self) -> float:
@@ -126,7 +135,7 @@ def account_health_view(request: HttpRequest) -> HttpResponse:
         "title": _("Account health"),
         "rows": [
             _row(account, figures[account.pk], is_silent=account.pk in silent)
-            | {"about_files": _about_files(account, now)}
+            | {"remarks": [*_about_stores(figures[account.pk]), *_about_files(account, now)]}
             for account in accounts
         ],
     }
@@ -172,6 +181,17 @@ def _row(account: Account, health: Health, *, is_silent: bool) -> dict[str, Any]
         "has_dead": health.dead > 0,
         "is_silent": is_silent,
     }
+
+
+def _about_stores(health: Health) -> list[str]:
+    if not health.strays:
+        return []
+    words = ngettext(
+        "%(count)s post named a store that nobody knows.",
+        "%(count)s posts named stores that nobody knows.",
+        health.strays,
+    )
+    return [words % {"count": counted(health.strays)}]
 
 
 def _about_files(account: Account, now: datetime) -> list[str]:

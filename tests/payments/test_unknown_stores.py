@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config import pipeline
@@ -79,3 +80,13 @@ def test_however_many_strange_codes_come_a_batch_takes_two_updates() -> None:
     assert outcomes() == ["booked", STRANGE, STRANGE, STRANGE]
     assert len([sql for sql in asked if f'FROM "{Store._meta.db_table}"' in sql]) == 1
     assert len([sql for sql in asked if 'UPDATE "payments_callback"' in sql]) == 2
+
+
+def test_account_health_counts_them(admin_client: Client) -> None:
+    for code in ("ALIEN", "ODD", ""):
+        build.send(build.payment(store=code))
+    pipeline.run(now=NOON)
+
+    page = admin_client.get("/admin/health/").content.decode()
+
+    assert "2 posts named stores that nobody knows." in page
