@@ -18,7 +18,7 @@ def test_points_of_the_last_day_came_within_seconds(tmp_path: Path) -> None:
 
     fill(scale, folder=tmp_path, now=NOW, say=lambda line: None)
 
-    accounts = Account.objects.values_list("pk", flat=True)
+    accounts = list(Account.objects.values_list("pk", flat=True))
     lags = [health.p95_lag for health in health_of(accounts, now=NOW).values() if health.p95_lag]
     assert lags
     assert max(lags) <= 6

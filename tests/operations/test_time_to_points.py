@@ -77,8 +77,8 @@ def test_payments_that_waited_for_a_rate_are_left_out() -> None:
     build.send(build.payment(currency="GBP", member=build.member().code))
     pipeline.run(now=NOON + SECOND)
 
-    rate = {"valid_from": NOON.date() - timedelta(days=1), "rate": Decimal(10), "source": "staff"}
-    enter_rate(currency="GBP", now=LATER, **rate)
+    day = NOON.date() - timedelta(days=1)
+    enter_rate(currency="GBP", valid_from=day, rate=Decimal(10), source="staff", now=LATER)
     pipeline.run(now=LATER + SECOND)
 
     assert Award.objects.count() == 2
@@ -116,5 +116,5 @@ def test_what_was_slow_without_a_reason_is_counted_in_one_query() -> None:
     with CaptureQueriesContext(connection) as queries:
         found = lags()
 
-    assert found == (1501.0, pytest.approx(2850.1))
+    assert [round(lag, 1) for lag in found if lag is not None] == [1501.0, 2850.1]
     assert len([query for query in queries if "percentile_cont" in query["sql"]]) == 1
