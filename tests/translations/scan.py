@@ -41,9 +41,11 @@ ALLOWED = frozenset(
     )
     for word in words.split()
 )
-# Addresses, codes and numbers: what has a digit, an underscore, an @ or a dot within.
+# Addresses, codes and numbers: what has a digit, an underscore, an @ or a dot within; and codes of
+# members and coupons, which chance may give no digit.
 _NOT_A_WORD = re.compile(
     r"(?:https?:/)?/[!-~]+|[!-~]*(?:[\d_@*•{}]|[.:](?=[!-~]))[!-~]*|[A-Z]{1,3}\$"
+    r"|(?<![A-Za-z])(?:M[A-Z]{9}|C[A-Z]{11})(?![A-Za-z])"
 )
 _WORD = re.compile(r"[A-Za-z]{2,}")
 

@@ -19,6 +19,8 @@ from tests.translations import scan
         ("01a1ffd6-6691-768d", False),
         ("/admin/members/", False),
         ("支付寶 API", False),
+        ("會員 MZJTTRNTSX | 券CWCYJBQPSZBH。", False),
+        ("MEMBERSHIP CONFIRMED", True),
     ],
 )
 def test_words_are_told_from_codes(text: str, is_english: bool) -> None:
