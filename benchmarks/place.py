@@ -16,8 +16,8 @@ from typing import Any, Final
 import psycopg
 
 from config.local import tied
+from config.local.children import NICENESS_OF_ROAD
 from config.local.server import FAST_SHUTDOWN, Server
-from config.local.supervisor import NICENESS_OF_ROAD
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+# Points first: neither a campaign nor a slow mail server holds up a payment.
+NICENESS_OF_ROAD = {"points": 0, "offers": 5, "post": 5, "calls": 5}
 _LONGEST_PAUSE = 10.0
 # Who has run that long was not failing at its start.
 _SETTLED_SECONDS = 10.0

@@ -15,14 +15,12 @@ from typing import Any
 
 from config import settings
 from config.local import places, tied
-from config.local.children import Child, Family
+from config.local.children import NICENESS_OF_ROAD, Child, Family
 from config.local.lock import TOKEN, CannotStartError, taken
 from config.local.server import FAST_SHUTDOWN, Server, ServerError
 
 _ROAD = ["manage.py", "road"]
 _CELERY = ["-m", "celery", "--quiet", "--app", "config.celery:app"]
-# Points first: neither a campaign nor a slow mail server holds up a payment.
-NICENESS_OF_ROAD = {"points": 0, "offers": 5, "post": 5, "calls": 5}
 _WORKER = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
 
 
