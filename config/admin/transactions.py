@@ -14,7 +14,7 @@ from payments.admin.methods import MethodFilter
 from payments.admin.origins import OriginColumns, VisitorFilter
 from payments.admin.refunds import RefundPages
 from payments.admin.transactions import TransactionAdmin
-from payments.import_pages import SaleImports
+from payments.imports.pages import SaleImports
 from payments.models import Transaction
 from payments.selectors import method_names
 

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from kit.admin import BaseAdmin, RelatedFilter, display
 from kit.scope import EVERYBODY
-from payments.import_pages import ProductImports
+from payments.imports.pages import ProductImports
 from payments.models import Category, Product
 
 _NAMES = ["name", "name_zh_hant", "name_zh_hans"]

@@ -18,7 +18,7 @@ from kit.admin import FactAdmin, action, display
 from kit.money import known_currencies
 from kit.scope import EVERYBODY
 from members.models import Programme
-from payments.import_pages import RateImports
+from payments.imports.pages import RateImports
 from payments.models import Rate
 from payments.services.fetched_rates import fetch_rates, is_on
 from payments.services.rates import enter_rate, is_far_ahead

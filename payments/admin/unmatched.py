@@ -26,7 +26,7 @@ from kit.spreadsheet_import import SheetResult
 from members.identity_kinds import kind_label
 from members.models import Member
 from payments.admin.transactions import LINK
-from payments.import_links import LinkSheet
+from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Transaction, UnmatchedPayment
 from payments.services.booking import unmatched
 from payments.services.linking import link_transactions

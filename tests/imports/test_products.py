@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.import_products import ProductSheet
+from payments.imports.products import ProductSheet
 from payments.models import Category, Product
 from tests import build
 from tests.imports.sheets import csv_file, problems, totals, upload

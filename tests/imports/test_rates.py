@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from loyalty.services.settle import settle_members
-from payments.import_rates import RateSheet
+from payments.imports.rates import RateSheet
 from payments.models import Rate, Transaction
 from payments.services.rates import enter_rate
 from payments.services.translate import translate_callbacks

@@ -12,7 +12,7 @@ from kit.scope import Scope
 from members.identity_kinds import EMAIL
 from members.models import Member, StaffScope
 from members.services import add_identity
-from payments.import_links import LinkSheet
+from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Order, Sighting, Transaction
 from payments.providers.base import Clue, Kind
 from payments.services.linking import match_all_waiting

@@ -4,8 +4,8 @@ import pytest
 
 from kit.spreadsheet_import import SheetResource
 from members.imports import MemberSheet
-from payments.import_products import ProductSheet
-from payments.imports import SaleSheet
+from payments.imports.products import ProductSheet
+from payments.imports.sales import SaleSheet
 
 
 @pytest.mark.parametrize("sheet", [MemberSheet, ProductSheet, SaleSheet])

@@ -10,9 +10,9 @@ from kit.money import known_currencies
 from kit.spreadsheet_admin import Choices, ConfirmForm, SheetImportMixin, UploadForm
 from members.import_pages import narrow_choice, own_stores
 from members.models import Store
-from payments.import_products import ProductSheet
-from payments.import_rates import RateSheet
-from payments.imports import SaleSheet
+from payments.imports.products import ProductSheet
+from payments.imports.rates import RateSheet
+from payments.imports.sales import SaleSheet
 
 
 class SaleChoices(Choices):

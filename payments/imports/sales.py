@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 from kit.spreadsheet_cells import read_code, read_instant, read_number, read_text, read_word
 from kit.spreadsheet_import import Column, Row, SheetResource, SheetResult
 from members.models import Programme
-from payments.import_booked import compare_with_booked
-from payments.import_orders import Order, OrderReader
+from payments.imports.booked import compare_with_booked
+from payments.imports.orders import Order, OrderReader
 from payments.models import Product
 from payments.providers.base import Kind
 from payments.services.sales import book_sales, sales_account

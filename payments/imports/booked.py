@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from kit.bulk import is_any_of
 from kit.money import Money
 from kit.spreadsheet_import import SAME
-from payments.import_orders import Order
+from payments.imports.orders import Order
 from payments.models import Account, Transaction
 from payments.providers.base import Kind
 from payments.rules.remaining import what_remains
