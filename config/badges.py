@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.utils.formats import number_format
 
 from config.stuck import CACHED_SECONDS, open_alarms, stuck_count
-from payments.models import Proposal, Transaction
-from payments.services.booking import unmatched
+from payments.models import Proposal, UnmatchedPayment
+from payments.unmatched import count_waiting
 
 MOST_SHOWN = 999
 
@@ -18,14 +18,11 @@ def stuck_badge(request: HttpRequest) -> str:
 
 
 def unmatched_badge(request: HttpRequest) -> str:
-    key = f"unmatched:{request.user.pk}"
-    kept: int | None = cache.get(key)
-    if kept is None:
-        desk = admin.site._registry[Transaction]
-        rows = desk.get_queryset(request).filter(unmatched())
-        kept = rows[: MOST_SHOWN + 1].count() if desk.has_view_permission(request) else 0
-        cache.set(key, kept, CACHED_SECONDS)
-    return shown(kept)
+    """As many as its page lists."""
+    desk = admin.site._registry[UnmatchedPayment]
+    if not desk.has_view_permission(request):
+        return ""
+    return shown(count_waiting(request.user, desk.get_queryset(request)))
 
 
 def alarm_badge(request: HttpRequest) -> str:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -123,10 +124,16 @@ def _show_road(road: figures.Road, _window: Window) -> dict[str, Any]:
         (_("Refused in 24 hours"), counted(road.refused)),
         (_("On their way"), counted(road.due)),
         (_("Stuck"), counted(road.stuck)),
-        (_("Not matched yet"), counted(road.unmatched)),
+        (_("Not matched yet"), _to_queue(road.unmatched)),
         (_("Oldest on its way"), lasting(lag)),
     ]
     return {"figures": road, "lag": lag, "table": {"rows": rows}}
+
+
+def _to_queue(unmatched: int) -> str:
+    url = reverse("admin:payments_unmatchedpayment_changelist")
+    link = format_html('<a class="rg-link" href="{}">{}</a>', url, counted(unmatched))
+    return link if unmatched else counted(unmatched)
 
 
 def _show_sales(

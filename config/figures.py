@@ -16,6 +16,7 @@ from kit.money import Money
 from kit.work import IS_DUE, IS_PARKED
 from payments.models import Transaction
 from payments.services.rates import rates_on
+from payments.unmatched import waiting_payments
 
 DAYS: Final = 30
 
@@ -89,12 +90,13 @@ def road_figures(
 ) -> Road:
     since = now - timedelta(hours=24)
     due = [_due(rows, now) for rows in (callbacks, transactions)]
-    parked = [_parked(rows) for rows in (callbacks, transactions)]
+    unmatched = Count("pk", filter=waiting_payments())
+    parked = [_parked(callbacks), _parked(transactions, unmatched=unmatched)]
     return Road(
         received=callbacks.filter(received_at__gte=since).count(),
         due=sum(found["rows"] for found in due),
         stuck=sum(found["stuck"] for found in parked),
-        unmatched=parked[1]["calm"],
+        unmatched=parked[1]["unmatched"],
         refused=refusals.filter(minute__gte=since).aggregate(posts=Sum("posts"))["posts"] or 0,
         lag=max((now - found["oldest"] for found in due if found["oldest"]), default=timedelta(0)),
     )
@@ -106,9 +108,9 @@ def _due(rows: QuerySet[Any], now: datetime) -> dict[str, Any]:
     return rows.filter(IS_DUE).aggregate(rows=Count("pk"), oldest=oldest)
 
 
-def _parked(rows: QuerySet[Any]) -> dict[str, int]:
-    calm = Count("pk", filter=WAITS_CALMLY)
-    return rows.filter(IS_PARKED).aggregate(calm=calm, stuck=Count("pk") - calm)
+def _parked(rows: QuerySet[Any], **also: Count) -> dict[str, int]:
+    stuck = Count("pk", filter=~WAITS_CALMLY)
+    return rows.filter(IS_PARKED).aggregate(stuck=stuck, **also)
 
 
 def sales_figures(rows: QuerySet[Any], *, window: Window, currency: str) -> Sales:

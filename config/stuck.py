@@ -24,9 +24,11 @@ from campaigns.wording import WAITS
 from kit.correspondence import DEAD
 from kit.money import Money
 from kit.work import IS_PARKED, REPAIR, Work, release
-from payments.models import Alarm, AmountConflict, Query
+from payments.models import Alarm, AmountConflict, Query, Transaction
+from payments.services.booking import unmatched
 from payments.services.conflicts import CONFLICT
 from payments.services.refunds import DEAD_AFTER
+from payments.unmatched import IN_QUEUE
 from payments.wording import waiting_in_words
 
 RETRY: Final = "payments.replay_callback"
@@ -219,7 +221,10 @@ def _parked(model: type[Work], request: HttpRequest) -> QuerySet[Any]:
     desk = admin.site._registry.get(model)
     if desk is None or not desk.has_view_permission(request):
         return model._default_manager.none()
-    return desk.get_queryset(request).select_related(None).filter(IS_PARKED)
+    rows = desk.get_queryset(request).select_related(None).filter(IS_PARKED)
+    # What was taken back of an unmatched payment follows it: there is nothing to do with it.
+    follows = unmatched() & ~Q(kind=Transaction.Kind.PAYMENT)
+    return rows.exclude(follows) if model is Transaction else rows
 
 
 def _in_vain() -> Q:
@@ -242,7 +247,9 @@ def _list_url(model: type[Work], what: str) -> str:
     url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     if model is Message:
         return f"{url}?state__exact=unknown" if what == DOUBT else url
-    return f"{url}?waiting={what}" if options.model_name == "transaction" else f"{url}?work=parked"
+    if model is Transaction:
+        return f"{url}?{IN_QUEUE}" if what == "member" else f"{url}?waiting={what}"
+    return f"{url}?work=parked"
 
 
 def _change_url(row: Work) -> str:

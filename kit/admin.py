@@ -26,13 +26,11 @@ from import_export.admin import ExportMixin
 from import_export.resources import modelresource_factory
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.contrib.import_export.forms import ExportForm
-from unfold.decorators import action as unfold_action
 from unfold.decorators import display as unfold_display
-from unfold.enums import ActionVariant
 
-from kit.scope import Scoping, of_known_row, scope_of
+from kit.actions import action
+from kit.scope import Scoping, scope_of
 from kit.spreadsheets import SafeCSV, SafeXLSX
-from kit.visitors import by_own_links
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as UnfoldAdmin
@@ -61,16 +59,6 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def display(**options: Any) -> Callable[[Method], Method]:
     """A column: Unfold's decorator with types."""
     return cast("Callable[[Method], Method]", unfold_display(**options))
-
-
-def action(**options: Any) -> Callable[[Method], Method]:
-    """An action of a list, row or page: Unfold's decorator with types, for our own links only."""
-    options.setdefault("variant", ActionVariant.DEFAULT)
-
-    def decorate(method: Method) -> Method:
-        return cast("Method", unfold_action(**options)(by_own_links(of_known_row(method))))
-
-    return decorate
 
 
 def may_see_personal_data(request: HttpRequest) -> bool:
@@ -298,6 +286,10 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
         return list(self.formats)
 
     # Actions
+
+    def why_late(self, request: HttpRequest, row: Any, name: str) -> str:
+        """Of the action `name`, which is refused: that somebody was faster, in a sentence."""
+        return ""
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Deleting many at once is never offered: settings are few, and facts stay."""

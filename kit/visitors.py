@@ -24,9 +24,14 @@ def by_own_links(act: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(act)
     def guarded(desk: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        is_lured = request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
-        if request.method != "POST" and is_lured:
+        if is_lured(request):
             raise PermissionDenied
         return act(desk, request, *args, **kwargs)
 
     return guarded
+
+
+def is_lured(request: HttpRequest) -> bool:
+    """Whether a page of another site led here; what is posted carries a token of ours."""
+    site = request.headers.get("Sec-Fetch-Site")
+    return request.method != "POST" and site in {"cross-site", "same-site"}

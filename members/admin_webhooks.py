@@ -137,6 +137,10 @@ class EndpointAdmin(BaseAdmin):
         dead = Delivery.objects.filter(endpoint=hook, waiting_for=DEAD)
         return hook is not None and self.has_resend_permission(request, hook) and dead.exists()
 
+    def why_late(self, request: HttpRequest, row: Endpoint, name: str) -> str:
+        may = name == "resend_dead" and self.has_resend_permission(request)
+        return _("There is nothing to send again.") if may else ""
+
     @action(description=gettext_lazy("Send a test event"), icon="outbox", permissions=["change"])
     def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         endpoint = self._endpoint(request, object_id)

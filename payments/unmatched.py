@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +21,10 @@ from members.models import Identity, Member
 from payments.models import Order, Sighting, Transaction
 from payments.services.booking import unmatched
 
+IN_QUEUE: Final = "waiting=member&kind__exact=payment"  # The list of transactions, filtered.
 MOST: Final = 300
+MOST_COUNTED: Final = 10_000
+_COUNTED_SECONDS: Final = 60
 _CLOSE: Final = timedelta(days=1)
 EVERYTHING: Final = Scope(sees_everything=True)
 # Payments and orders alike belong to a store.
@@ -64,6 +68,29 @@ class Payer:
         return [str(kind_label(kind)) for kind in kinds]
 
 
+def waiting_payments() -> Q:
+    """What is in the queue. Whatever was taken back of a payment follows it without a word."""
+    return unmatched() & Q(kind=Transaction.Kind.PAYMENT)
+
+
+def count_waiting(user: Any, queue: QuerySet[Any]) -> int:
+    """How many are in `queue`, which is what `user` may see of it: at most a minute old."""
+    kept: int | None = cache.get(_counted(user))
+    if kept is None:
+        kept = queue.order_by()[:MOST_COUNTED].count()
+        cache.set(_counted(user), kept, _COUNTED_SECONDS)
+    return kept
+
+
+def forget_count(user: Any) -> None:
+    """Of somebody who has just linked some, or looks at them."""
+    cache.delete(_counted(user))
+
+
+def _counted(user: Any) -> str:
+    return f"unmatched:{user.pk}"
+
+
 def payers_of(
     rows: QuerySet[Transaction],
     members: QuerySet[Member],
@@ -74,7 +101,7 @@ def payers_of(
     """The newest waiting payments by payer: first those for whom somebody can be suggested, then
     those with most payments. `rows`, `members` and `scope`: what whoever asks may see; a reason
     names no payment or order of another store."""
-    waiting = rows.filter(unmatched(), kind=Transaction.Kind.PAYMENT).order_by("-occurred_at")
+    waiting = rows.filter(waiting_payments()).order_by("-occurred_at")
     payers = [Payer(group) for group in _hang_together(list(waiting[:most]))]
     _suggest(payers, members, _VISIBLE.rows(scope))
     return sorted(payers, key=lambda payer: (not payer.suggestions, -len(payer.payments)))

@@ -159,6 +159,15 @@ class CampaignAdmin(BaseAdmin):
         campaign = obj if isinstance(obj, Campaign) else self.shown(request, str(obj))
         return campaign is not None and campaign.state == Campaign.State.RUNNING
 
+    def why_late(self, request: HttpRequest, row: Campaign, name: str) -> str:
+        if not self.may_run(request, row):
+            return ""
+        is_running = row.state == Campaign.State.RUNNING
+        return {
+            "start": _("The campaign is running already.") if is_running else "",
+            "pause": "" if is_running else _("The campaign is not running."),
+        }.get(name, "")
+
     def shown(self, request: HttpRequest, object_id: str) -> Campaign | None:
         """As it is when the page begins: the buttons and the figures above it ask for it too."""
         found: Campaign | None = once(

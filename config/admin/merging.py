@@ -50,6 +50,22 @@ class MergePages:
     def has_unmerge_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, obj, is_merged=True)
 
+    def why_late(self, request: HttpRequest, row: Member, name: str) -> str:
+        """Of a member who was merged or parted meanwhile; points are adjusted where they lie."""
+        if row.merged_into is None:
+            is_late = name == "undo_merge" and self.has_merge_permission(request)
+            return _("The merge was undone meanwhile: nothing was changed.") if is_late else ""
+        may = {
+            "merge_with": self.has_merge_permission,
+            "adjust": self.has_adjust_permission,  # type: ignore[attr-defined]
+        }
+        if name not in may or not may[name](request):
+            return ""
+        return _(
+            "%(member)s was merged into %(survivor)s meanwhile: nothing was changed. Go on with"
+            " that member."
+        ) % {"member": row.code, "survivor": row.merged_into.code}
+
     @action(
         description=gettext_lazy("Merge with another member"), icon="merge", permissions=["merge"]
     )
@@ -92,10 +108,9 @@ class MergePages:
     @action(description=gettext_lazy("Undo the merge"), icon="call_split", permissions=["unmerge"])
     def undo_merge(self, request: HttpRequest, object_id: str) -> HttpResponse:
         member = self._member(request, object_id)
-        if member.merged_into is None:
-            return self._refuse_merge(
-                request, member, CannotMerge(_("This member is not merged."))
-            )
+        if member.merged_into is None:  # Since a moment ago: else this would be refused.
+            words = _("The merge was undone meanwhile: nothing was changed.")
+            return self._refuse_merge(request, member, CannotMerge(words))
         self._member(request, str(member.merged_into.pk))  # It is parted as well.
         form = ReasonForm(request.POST or None)
         now = timezone.now()

@@ -104,6 +104,12 @@ class AmountConflictAdmin(FactAdmin):
         row = self._open(request, obj)
         return row is not None and row.kind == Kind.TWIN
 
+    def why_late(self, request: HttpRequest, row: AmountConflict, name: str) -> str:
+        if row.decided_at is None or not request.user.has_perm(DECIDE):
+            return ""
+        words = _("%(who)s decided this meanwhile: %(decision)s. Nothing was changed.")
+        return words % {"who": row.decided_by, "decision": row.get_decision_display()}
+
     @action(
         description=gettext_lazy("Keep the first"),
         icon="check",

@@ -6,7 +6,7 @@ Registered in config/admin, which adds what each transaction earned.
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -40,6 +40,7 @@ from payments.models import Line, Transaction
 from payments.search import transactions_matching
 from payments.services.linking import link_transactions
 from payments.services.refunds import DEAD_AFTER
+from payments.unmatched import forget_count
 from payments.wording import in_a_line, signed_amount, state_of
 
 LINK = "payments.link_transaction"
@@ -190,6 +191,12 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
         row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
         return obj is None or (row is not None and row.member_id is None)
 
+    def why_late(self, request: HttpRequest, row: Transaction, name: str) -> str:
+        if name != "link_one" or row.member is None or not self.has_link_permission(request):
+            return ""
+        words = _("This was linked to %(member)s meanwhile: nothing was changed.")
+        return words % {"member": row.member}
+
     @action(
         description=gettext_lazy("Link the selected transactions to a member"),
         permissions=["link"],
@@ -202,18 +209,29 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
         if not form.is_valid():
             return self.ask_for_member(request, form, rows)
         count = link_transactions(rows, form.cleaned_data["member"], now=timezone.now())
-        words = ngettext(
-            "%(count)d transaction now belongs to %(member)s.",
-            "%(count)d transactions now belong to %(member)s.",
-            count,
-        )
-        self.say(request, words % {"count": count, "member": form.cleaned_data["member"]})
+        forget_count(request.user)
+        self.say_linked(request, count, form.cleaned_data["member"])
         return None
 
     @action(description=gettext_lazy("Link to a member"), icon="link", permissions=["link"])
     def link_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = self.link(request, self.get_queryset(request).filter(pk=object_id))
         return answer or redirect("admin:payments_transaction_change", object_id)
+
+    def say_linked(self, request: HttpRequest, count: int, member: Member) -> None:
+        if not count:
+            words = _(
+                "Nothing was linked: they belong to somebody by now, or take money back and follow"
+                " their payment."
+            )
+            self.say(request, words, level=messages.WARNING)
+            return
+        words = ngettext(
+            "%(count)d transaction now belongs to %(member)s.",
+            "%(count)d transactions now belong to %(member)s.",
+            count,
+        )
+        self.say(request, words % {"count": count, "member": member})
 
     def ask_for_member(
         self, request: HttpRequest, form: MemberChoice, rows: QuerySet[Transaction]

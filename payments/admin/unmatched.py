@@ -7,12 +7,13 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
@@ -28,10 +29,18 @@ from members.models import Member
 from payments.admin.transactions import LINK
 from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Transaction, UnmatchedPayment
-from payments.services.booking import unmatched
 from payments.services.linking import link_transactions
 from payments.services.matching import METADATA, ORDER, answer
-from payments.unmatched import MOST, Payer, payers_of
+from payments.unmatched import (
+    IN_QUEUE,
+    MOST,
+    MOST_COUNTED,
+    Payer,
+    count_waiting,
+    forget_count,
+    payers_of,
+    waiting_payments,
+)
 from payments.wording import signed_amount
 
 MERGE = "members.merge_member"
@@ -48,8 +57,7 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
     list_display = ["payment_ref"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        waiting = unmatched() & Q(kind=Transaction.Kind.PAYMENT)
-        return super().get_queryset(request).filter(waiting)
+        return super().get_queryset(request).filter(waiting_payments())
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may_see = request.user.has_perm("payments.view_transaction")
@@ -73,15 +81,18 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
             return self._link(request)
         rows = self.get_queryset(request).select_related("store__region", "account")
         payers = payers_of(rows, self._members(request), scope=scope_of(request.user))
+        forget_count(request.user)  # So that the sidebar says the same number as this page.
+        waiting = count_waiting(request.user, self.get_queryset(request))
         context = {
             **(extra_context or {}),
             "title": _("Unmatched payments"),
             "payers": [_shown(payer) for payer in payers],
-            "is_cut": sum(len(payer.payments) for payer in payers) >= MOST,
+            "waiting": _waiting_in_words(waiting),
+            "is_cut": waiting > MOST,
             "most": MOST,
             "may_link": request.user.has_perm(LINK),
             "may_merge": request.user.has_perm(MERGE),
-            "list_url": f"{reverse('admin:payments_transaction_changelist')}?waiting=member",
+            "list_url": f"{reverse('admin:payments_transaction_changelist')}?{IN_QUEUE}",
             "import_url": reverse("admin:payments_unmatchedpayment_import"),
         }
         page = super().changelist_view(request, context)
@@ -96,21 +107,37 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
         if not request.user.has_perm(LINK):
             raise PermissionDenied
         member = self._members(request).filter(pk__in=_keys(request, "member")).first()
-        rows = self.get_queryset(request).filter(pk__in=_keys(request, "payment"))
-        if member is None or not rows:
-            self.say(request, _("Somebody linked these payments already."), level=messages.WARNING)
-            return self._again()
-        count = link_transactions(rows, member, now=timezone.now())
-        words = ngettext(
-            "%(count)d transaction now belongs to %(member)s.",
-            "%(count)d transactions now belong to %(member)s.",
-            count,
-        )
-        self.say(request, words % {"count": count, "member": member})
-        return self._again()
-
-    def _again(self) -> HttpResponse:
+        seen = self.admin_site._registry[Transaction].get_queryset(request)
+        chosen = list(seen.filter(pk__in=_keys(request, "payment")))
+        if member is None or not chosen:
+            words = _("This suggestion no longer holds. Look at the queue again.")
+            self.say(request, words, level=messages.WARNING)
+        else:
+            count = link_transactions(chosen, member, now=timezone.now())
+            self._say_linked(request, count, member, chosen)
         return HttpResponseRedirect(reverse("admin:payments_unmatchedpayment_changelist"))
+
+    def _say_linked(
+        self, request: HttpRequest, count: int, member: Member, chosen: list[Transaction]
+    ) -> None:
+        """And of how many of those that were `chosen` somebody else was faster."""
+        if count:
+            words = ngettext(
+                "%(count)d transaction now belongs to %(member)s.",
+                "%(count)d transactions now belong to %(member)s.",
+                count,
+            )
+            self.say(request, words % {"count": count, "member": member})
+        if late := _of_others(chosen, member):
+            words = ngettext(
+                "%(count)d payment was linked to somebody else meanwhile, and stays theirs.",
+                "%(count)d payments were linked to somebody else meanwhile, and stay theirs.",
+                late,
+            )
+            self.say(request, words % {"count": late}, level=messages.WARNING)
+        elif not count:
+            words = _("These payments belong to %(member)s already.")
+            self.say(request, words % {"member": member}, level=messages.INFO)
 
     def _members(self, request: HttpRequest) -> QuerySet[Member]:
         return cast("QuerySet[Member]", self.admin_site._registry[Member].get_queryset(request))
@@ -177,6 +204,25 @@ class DisagreementDesk(FactAdmin):
 def sign_in_words(sign: str) -> str:
     words = {METADATA: _("named by the platform"), ORDER: _("named by the order")}
     return str(words.get(sign) or kind_label(sign))
+
+
+def _waiting_in_words(count: int) -> str:
+    values = {"count": number_format(count, force_grouping=True)}
+    if count >= MOST_COUNTED:
+        return _("%(count)s payments or more wait. Those of one payer stand together.") % values
+    words = ngettext(
+        "%(count)s payment waits.",
+        "%(count)s payments wait. Those of one payer stand together.",
+        count,
+    )
+    return words % values if count else ""
+
+
+def _of_others(chosen: list[Transaction], member: Member) -> int:
+    """How many of these belong to another person by now."""
+    rows = Transaction.objects.filter(pk__in=[row.pk for row in chosen], member__isnull=False)
+    owners = [row.member for row in rows.select_related("member")]
+    return sum(owner is not None and owner.person_id != member.person_id for owner in owners)
 
 
 def _shown(payer: Payer) -> dict[str, Any]:

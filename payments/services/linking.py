@@ -22,10 +22,12 @@ def link_transactions(
     """Give unmatched `transactions` to `member`, remember their payers' signs as the member's, and
     give the member whatever else those signs paid. Returns how many transactions that were."""
     chosen = [row for row in transactions if row.member_id is None]
-    clues = sorted({clue for row in chosen for clue in row.clues})
     with transaction.atomic():
-        hold_keys([f"clue:{clue}" for clue in clues])
-        _learn(member, clues, now=now)
+        hold_keys([f"clue:{clue}" for clue in _clues_of(chosen)])
+        chosen = _still_waiting(chosen)
+        if not chosen:
+            return 0
+        _learn(member, _clues_of(chosen), now=now)
         linked = _give([row.pk for row in chosen], member.pk)
         linked += match_waiting(member)
         if linked:
@@ -100,6 +102,16 @@ def match_all_waiting() -> int:
                 """
             )
             return matched + int(cursor.rowcount)
+
+
+def _clues_of(rows: Iterable[Transaction]) -> list[str]:
+    return sorted({clue for row in rows for clue in row.clues})
+
+
+def _still_waiting(chosen: Iterable[Transaction]) -> list[Transaction]:
+    """Those that nobody else linked meanwhile, locked: of the others no sign is learnt either."""
+    rows = Transaction.objects.filter(unmatched(), is_any_of("pk", [row.pk for row in chosen]))
+    return list(rows.select_for_update(no_key=True).order_by("pk"))
 
 
 def _give(payments: Iterable[UUID], member_id: UUID) -> int:

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from kit.scope import Scope
 from members.identity_kinds import EMAIL
-from members.models import Member, StaffScope
+from members.models import Identity, Member, StaffScope
 from members.services import add_identity
 from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Order, Sighting, Transaction
 from payments.providers.base import Clue, Kind
-from payments.services.linking import match_all_waiting
+from payments.services.linking import link_transactions, match_all_waiting
 from payments.unmatched import payers_of
 from tests import build
 from tests.build import NOON
@@ -188,6 +189,97 @@ def test_one_click_links_all_of_them_and_learns_the_wallet(client: Client) -> No
 
     assert stand_of(mei).balance == 36
     assert queue() == []
+
+
+def link(client: Client, member: Member, *rows: Transaction) -> str:
+    """Press the button of a suggestion; what the queue says then."""
+    given = {"member": str(member.pk), "payment": [str(row.pk) for row in rows]}
+    page = client.post(reverse(QUEUE), given, follow=True)
+    return " ".join(str(message) for message in page.context["messages"])
+
+
+def test_what_somebody_else_linked_meanwhile_stays_theirs(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("boss"))
+    mei, bo = build.member(), build.member()
+    first, second = buy("p1", "10", ("wallet", "x")), buy("p2", "20", ("wallet", "y"))
+    link_transactions([first], bo, now=NOON)
+
+    told = link(client, mei, first, second)
+
+    assert told == (
+        f"1 transaction now belongs to {mei.code}."
+        " 1 payment was linked to somebody else meanwhile, and stays theirs."
+    )
+    owners = Transaction.objects.order_by("payment_ref").values_list("member", flat=True)
+    assert list(owners) == [bo.pk, mei.pk]
+    assert Identity.objects.filter(member=mei).count() == 1
+
+
+def test_where_all_are_linked_already_nothing_changes(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("boss"))
+    mei, bo = build.member(), build.member()
+    row = buy("p1", "10")
+    link_transactions([row], bo, now=NOON)
+
+    late, again = link(client, mei, row), link(client, bo, row)
+
+    assert late == "1 payment was linked to somebody else meanwhile, and stays theirs."
+    assert again == f"These payments belong to {bo.code} already."
+    assert Transaction.objects.get().member == bo
+    assert Identity.objects.count() == 0
+
+
+def test_a_suggestion_of_nobody_links_nothing(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("boss"))
+    row = buy("p1", "10", ("wallet", "x"))
+    nobody = Member(pk=row.pk)
+
+    told = link(client, nobody, row)
+
+    assert told == "This suggestion no longer holds. Look at the queue again."
+    assert Transaction.objects.get().waiting_for == "member"
+
+
+def numbers(client: Client) -> list[str]:
+    """Of the unmatched payments: in the sidebar, on the first page, on Stuck, in the two lists."""
+    first, queue, stuck = (
+        client.get(reverse(name)) for name in ("admin:index", QUEUE, "admin:stuck")
+    )
+    badge = next(
+        item["badge_callback"]
+        for group in queue.context["sidebar_navigation"]
+        for item in group["items"]
+        if str(item["title"]) == "Unmatched"
+    )
+    rows = dict(first.context["road"]["table"]["rows"])
+    calm = {group.title: group for group in stuck.context["calm"]}["Not matched yet"]
+    shown = sum(len(payer["keys"]) for payer in queue.context["payers"])
+    listed = [client.get(url) for url in (queue.context["list_url"], calm.list_url)]
+    return [
+        str(badge),
+        re.sub("<[^>]+>", "", rows["Not matched yet"]),
+        str(calm.count),
+        queue.context["waiting"].split(maxsplit=1)[0],
+        str(shown),
+        *(str(page.context["cl"].result_count) for page in listed),
+    ]
+
+
+def test_every_number_of_unmatched_payments_is_that_of_the_list_behind_it(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("boss"))
+    for ref in ("p1", "p2", "p3"):
+        buy(ref, "10", ("wallet", f"w-{ref}"))
+    for part in ("r1", "r2"):  # They follow their payment.
+        book(Kind.REFUND, "p1", part, "2", now=NOON)
+    assert Transaction.objects.filter(waiting_for="member").count() == 5
+
+    before = numbers(client)
+    link(client, build.member(), Transaction.objects.get(payment_ref="p3"))
+    cache.delete(f"dashboard:road:{User.objects.get().pk}")  # Its figures are a minute old.
+    after = numbers(client)
+
+    assert before == ["3"] * 7
+    assert after == ["2"] * 7
 
 
 def test_the_queue_asks_the_same_number_of_queries_for_many(
