@@ -29,7 +29,7 @@ from payments.services.booking import unmatched
 from payments.services.conflicts import CONFLICT
 from payments.services.refunds import DEAD_AFTER
 from payments.unmatched import IN_QUEUE
-from payments.wording import waiting_in_words
+from payments.wording import error_in_words, waiting_in_words
 
 RETRY: Final = "payments.replay_callback"
 TWIN: Final = AmountConflict.Kind.TWIN.value
@@ -156,7 +156,7 @@ def _group(
 def _sample(row: Work) -> tuple[str, str, str, str]:
     money: Money | None = getattr(row, "money", None)
     amount = money.display(get_language() or "en") if money else ""
-    return str(row), amount, _change_url(row), row.error[:300]
+    return str(row), amount, _change_url(row), error_in_words(row.error)[:300]
 
 
 def _reason(what: str, detail: str, example: str) -> str:

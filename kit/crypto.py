@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.db import models
 
+from kit.said import Explained
+
 _NONCE_BYTES: Final = 12
 
 
-class CannotDecrypt(Exception):
+class CannotDecrypt(Explained):
     """The key of this value is missing from ENCRYPTION_KEYS, or the value was tampered with."""
 
 
@@ -28,14 +30,15 @@ def encrypt(plain: bytes, *, context: str) -> bytes:
 
 def decrypt(stored: bytes, *, context: str) -> bytes:
     name, _, rest = bytes(stored).partition(b"\0")
-    key = settings.ENCRYPTION_KEYS.get(name.decode("ascii", "replace"))
+    named = name.decode("ascii", "replace")
+    key = settings.ENCRYPTION_KEYS.get(named)
     if key is None:
-        raise CannotDecrypt(f"No key {name!r} in ENCRYPTION_KEYS.")
+        raise CannotDecrypt("ENCRYPTION_KEYS holds no key “%(name)s”.", name=named)
     try:
         nonce, sealed = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
         return _cipher(key).decrypt(nonce, sealed, context.encode())
     except InvalidTag as problem:
-        raise CannotDecrypt(f"A value of {context} fails its seal.") from problem
+        raise CannotDecrypt("A value of %(place)s fails its seal.", place=context) from problem
 
 
 def blind_index(kind: str, value: str) -> str:

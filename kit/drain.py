@@ -21,6 +21,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from kit.said import Explained, said
+
 logger = logging.getLogger(__name__)
 
 MOST_BAD: Final = 20
@@ -166,8 +168,16 @@ def _park(
     tries = LONE_TRIES if len(keys) == 1 else 1
     for key, error in bad:
         with transaction.atomic():
-            stage.park(key, f"{type(error).__name__}: {error}", tries)
+            stage.park(key, _reason(error), tries)
         logger.error("%s: %s fails: %r", stage.name, key, error)
+
+
+def _reason(error: Exception) -> str:
+    """What staff read of it; the log has all of it. PostgreSQL quotes the row from line two on."""
+    if isinstance(error, Explained):
+        return error.kept
+    told = Explained(str(error).partition("\n")[0])  # Perhaps a sentence of our catalogues.
+    return said("Something unforeseen happened; the server's log says more: %(told)s", told=told)
 
 
 def _attempt(queue: Queue[Any], keys: list[Any], verdict: _Verdict[Any], *, now: datetime) -> None:

@@ -21,11 +21,13 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from kit.untrusted import Fields, Unreadable, clean_text, json_object, plain_decimal
+from kit.wording import said_in_words
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 LARGEST_BODY: Final = 256 * 1024
+_THIS: Final = _("This")  # The value that a refusal is about: its pointer stands beside it.
 
 
 class RefuseNul:
@@ -88,7 +90,7 @@ class StrictJSONParser(JSONParser):
         try:
             return _sayable(json_object(body))
         except Unreadable as problem:
-            raise exceptions.ParseError(str(problem)) from problem
+            raise exceptions.ParseError(said_in_words(problem.kept)) from problem
 
 
 def _sayable(read: dict[str, Any]) -> dict[str, Any]:
@@ -231,9 +233,9 @@ class LineOfText(serializers.Field[str, Any, str, Any]):
         if data == "" and not self.required:
             return ""
         try:
-            return clean_text(data, "This", longest=self.longest)
+            return clean_text(data, str(_THIS), longest=self.longest)
         except Unreadable as problem:
-            raise serializers.ValidationError(str(problem)) from problem
+            raise serializers.ValidationError(said_in_words(problem.kept)) from problem
 
     def to_representation(self, value: str) -> str:
         return value
@@ -260,9 +262,9 @@ class PlainDecimal(serializers.Field[Decimal, Any, str, Any]):
         if not isinstance(data, str):
             raise serializers.ValidationError(_('Write the number as a string, such as "95.00".'))
         try:
-            return plain_decimal(data, "This")
+            return plain_decimal(data, str(_THIS))
         except Unreadable as problem:
-            raise serializers.ValidationError(str(problem)) from problem
+            raise serializers.ValidationError(said_in_words(problem.kept)) from problem
 
     def to_representation(self, value: Decimal) -> str:
         return str(value)
@@ -274,9 +276,10 @@ class Instant(serializers.Field[datetime, Any, str, Any]):
 
     def to_internal_value(self, data: Any) -> datetime:
         try:
-            return Fields({"This": data}).instant("This")
+            name = str(_THIS)
+            return Fields({name: data}).instant(name)
         except Unreadable as problem:
-            raise serializers.ValidationError(str(problem)) from problem
+            raise serializers.ValidationError(said_in_words(problem.kept)) from problem
 
     def to_representation(self, value: datetime) -> str:
         return value.isoformat()

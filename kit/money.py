@@ -9,6 +9,8 @@ from babel import Locale
 from babel.core import get_global
 from babel.numbers import format_currency
 
+from kit.said import Explained
+
 # 15 digits before the point and 4 behind hold any amount that a platform may send us.
 MAX_DIGITS: Final = 19
 DECIMAL_PLACES: Final = 4
@@ -27,7 +29,7 @@ _ISO_EXPONENTS: Final = {"IQD": 3} | dict.fromkeys(
 _LOCALES: Final = {"zh-hant": "zh_Hant_HK", "zh-hans": "zh_Hans_HK"}
 
 
-class MoneyError(ValueError):
+class MoneyError(Explained, ValueError):
     """An amount or currency that cannot be money."""
 
 
@@ -45,7 +47,7 @@ def known_currencies() -> frozenset[str]:
 def exponent(currency: str) -> int:
     """Decimal places of `currency` by ISO 4217; raises MoneyError for an unknown code."""
     if currency not in known_currencies():
-        raise MoneyError(f"“{_shown(currency)}” is no currency.")
+        raise MoneyError("“%(value)s” is no currency.", value=_shown(currency))
     if currency in _ISO_EXPONENTS:
         return _ISO_EXPONENTS[currency]
     digits = get_global("currency_fractions")
@@ -70,19 +72,25 @@ class Money:
         try:
             value = Decimal(amount)
         except (InvalidOperation, TypeError, ValueError) as problem:
-            raise MoneyError(f"“{_shown(amount)}” is not an amount.") from problem
+            raise MoneyError("“%(value)s” is not an amount.", value=_shown(amount)) from problem
         if not value.is_finite() or abs(value) >= LARGEST:
-            raise MoneyError(f"{_shown(amount)} is out of range.")
+            raise MoneyError("%(value)s is out of range.", value=_shown(amount))
         quantum = Decimal(1).scaleb(-exponent(code))
         if value != value.quantize(quantum):
-            raise MoneyError(f"{_shown(amount)} has more decimals than {code} allows.")
+            raise MoneyError(
+                "%(value)s has more decimals than %(currency)s allows.",
+                value=_shown(amount),
+                currency=code,
+            )
         return cls(value.quantize(quantum), code)
 
     @classmethod
     def from_minor(cls, amount: int, currency: str, *, places: int | None = None) -> "Money":
         """Money from whole minor units; `places` where the provider's differ from ISO's."""
         if isinstance(amount, bool) or not isinstance(amount, int):
-            raise MoneyError(f"“{_shown(amount)}” is not a whole number of minor units.")
+            raise MoneyError(
+                "“%(value)s” is not a whole number of minor units.", value=_shown(amount)
+            )
         code = currency.upper()
         scale = exponent(code) if places is None else places
         return cls.parse(Decimal(amount).scaleb(-scale), code)
@@ -120,7 +128,11 @@ class Money:
 
     def _must_match(self, other: "Money") -> None:
         if self.currency != other.currency:
-            raise CurrencyMismatch(f"{self.currency} and {other.currency} cannot be added up.")
+            raise CurrencyMismatch(
+                "%(one)s and %(other)s cannot be added up.",
+                one=self.currency,
+                other=other.currency,
+            )
 
 
 def _shown(given: object) -> str:

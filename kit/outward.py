@@ -262,7 +262,7 @@ def _as_unreachable() -> Iterator[None]:
     except ssl.SSLError as problem:
         raise Unreachable(Trouble.NO_CONNECTION, problem.reason or str(problem)) from problem
     except http.client.HTTPException as problem:
-        raise Unreachable(Trouble.BROKEN, type(problem).__name__) from problem
+        raise Unreachable(Trouble.BROKEN) from problem
     except ConnectionResetError as problem:
         raise Unreachable(Trouble.BROKEN, problem.strerror or "") from problem
     except OSError as problem:

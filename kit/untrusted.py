@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from kit.money import Money
+from kit.said import Explained
 
 LONGEST_TEXT: Final = 100
 MOST_FORM_FIELDS: Final = 200
@@ -28,7 +29,7 @@ _INSTANT: Final = re.compile(
 )
 
 
-class Unreadable(ValueError):
+class Unreadable(Explained, ValueError):
     """A value that is missing or not what it must be; the sentence never quotes the value."""
 
 
@@ -63,7 +64,7 @@ def form_fields(body: bytes) -> dict[bytes, bytes]:
     """
     pairs = [pair.partition(b"=") for pair in body.split(b"&", MOST_FORM_FIELDS) if pair]
     if len(pairs) > MOST_FORM_FIELDS:
-        raise Unreadable(f"The form has more than {MOST_FORM_FIELDS} fields.")
+        raise Unreadable("The form has more than %(most)s fields.", most=MOST_FORM_FIELDS)
     form: dict[bytes, bytes] = {}
     for raw_name, _equals, raw_value in pairs:
         name = unquote_to_bytes(raw_name.replace(b"+", b" "))
@@ -76,14 +77,14 @@ def form_fields(body: bytes) -> dict[bytes, bytes]:
 def clean_text(value: object, name: str, *, longest: int = LONGEST_TEXT) -> str:
     """`value` as one line that a database can hold; raises Unreadable, also for a blank one."""
     if not isinstance(value, str):
-        raise Unreadable(f"{name} is not text.")
+        raise Unreadable("%(field)s is not text.", field=name)
     line = " ".join(value.split())
     if not line:
-        raise Unreadable(f"{name} is blank.")
+        raise Unreadable("%(field)s is blank.", field=name)
     if len(line) > longest:
-        raise Unreadable(f"{name} is longer than {longest} characters.")
+        raise Unreadable("%(field)s is longer than %(most)s characters.", field=name, most=longest)
     if _UNSTORABLE.search(line):
-        raise Unreadable(f"{name} contains control characters.")
+        raise Unreadable("%(field)s contains control characters.", field=name)
     return line
 
 
@@ -95,14 +96,14 @@ def storable(text: str) -> str:
 def plain_decimal(text: str, name: str) -> Decimal:
     """A number written as digits with at most one point: no sign, exponent, NaN or thousands."""
     if not _PLAIN_DECIMAL.fullmatch(text):
-        raise Unreadable(f'{name} is not a plain number such as "95.00".')
+        raise Unreadable('%(field)s is not a plain number such as "95.00".', field=name)
     return Decimal(text)
 
 
 def positive(money: Money, name: str) -> Money:
     """`money` itself; raises Unreadable unless it is more than nothing."""
     if money.amount <= 0:
-        raise Unreadable(f"{name} is not more than zero.")
+        raise Unreadable("%(field)s is not more than zero.", field=name)
     return money
 
 
@@ -111,9 +112,9 @@ def plausible(instant: datetime, name: str) -> datetime:
     try:
         at = instant.astimezone(UTC)
     except OverflowError as problem:
-        raise Unreadable(f"{name} is out of range.") from problem
+        raise Unreadable("%(field)s is out of range.", field=name) from problem
     if not EARLIEST <= at < LATEST:
-        raise Unreadable(f"{name} is out of range.")
+        raise Unreadable("%(field)s is out of range.", field=name)
     return at
 
 
@@ -143,6 +144,8 @@ class Fields:
 
     def hint(self, name: str, *, longest: int = LONGEST_TEXT) -> str:
         """The text in `name`, blank if it is unusable: money does not wait for a side remark."""
+        if not self.has(name):
+            return ""
         try:
             return self.text(name, longest=longest)
         except Unreadable:
@@ -156,14 +159,14 @@ class Fields:
     def whole_number(self, name: str) -> int:
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Unreadable(f"{self.path}{name} is not a whole number.")
+            raise Unreadable("%(field)s is not a whole number.", field=self.path + name)
         return value
 
     def number(self, name: str) -> Decimal:
         """A number of JSON, whole or with decimals."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise Unreadable(f"{self.path}{name} is not a number.")
+            raise Unreadable("%(field)s is not a number.", field=self.path + name)
         return Decimal(value)
 
     def decimal(self, name: str) -> Decimal:
@@ -174,29 +177,39 @@ class Fields:
         try:
             instant = datetime.fromtimestamp(self.whole_number(name), UTC)
         except (OverflowError, OSError, ValueError) as problem:
-            raise Unreadable(f"{self.path}{name} is not a time in seconds.") from problem
+            raise Unreadable(
+                "%(field)s is not a time in seconds.", field=self.path + name
+            ) from problem
         return plausible(instant, self.path + name)
 
     def instant(self, name: str) -> datetime:
         """ISO 8601 with an offset, as UTC: a time without one could be any of 26 hours."""
         text = self.text(name)
         if not _INSTANT.fullmatch(text):
-            raise Unreadable(f"{self.path}{name} is not ISO 8601 with seconds and an offset.")
+            raise Unreadable(
+                "%(field)s is not ISO 8601 with seconds and an offset.", field=self.path + name
+            )
         try:
             instant = datetime.fromisoformat(text)
         except ValueError as problem:
-            raise Unreadable(f"{self.path}{name} is not a time of the calendar.") from problem
+            raise Unreadable(
+                "%(field)s is not a time of the calendar.", field=self.path + name
+            ) from problem
         return plausible(instant, self.path + name)
 
     def local_instant(self, name: str, zone: tzinfo) -> datetime:
         """`2026-11-21 19:23:46`, as the clocks of a zone show it, as UTC."""
         text = self.text(name)
         if not _CLOCK_TIME.fullmatch(text):
-            raise Unreadable(f"{self.path}{name} is not a time such as 2026-11-21 19:23:46.")
+            raise Unreadable(
+                "%(field)s is not a time such as 2026-11-21 19:23:46.", field=self.path + name
+            )
         try:
             instant = datetime.fromisoformat(text).replace(tzinfo=zone)
         except ValueError as problem:
-            raise Unreadable(f"{self.path}{name} is not a time of the calendar.") from problem
+            raise Unreadable(
+                "%(field)s is not a time of the calendar.", field=self.path + name
+            ) from problem
         return plausible(instant, self.path + name)
 
     def inner(self, name: str) -> "Fields":
@@ -205,7 +218,7 @@ class Fields:
         if value in (None, []):
             value = {}
         if not isinstance(value, dict):
-            raise Unreadable(f"{self.path}{name} is not an object.")
+            raise Unreadable("%(field)s is not an object.", field=self.path + name)
         return Fields(value, f"{self.path}{name}.")
 
     def items(self, name: str, *, most: int) -> list["Fields"]:
@@ -214,14 +227,16 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise Unreadable(f"{self.path}{name} is not a list of objects.")
+            raise Unreadable("%(field)s is not a list of objects.", field=self.path + name)
         if len(value) > most:
-            raise Unreadable(f"{self.path}{name} has more than {most} entries.")
+            raise Unreadable(
+                "%(field)s has more than %(most)s entries.", field=self.path + name, most=most
+            )
         return [Fields(item, f"{self.path}{name}[{n}].") for n, item in enumerate(value)]
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Unreadable(f"{name} is not a JSON number.")
+    raise Unreadable("%(value)s is not a JSON number.", value=name)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from django.contrib import admin
 from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+
+from kit.wording import said_in_words
 
 REPAIR: Final = "repair"  # Parked by kit.drain: the row itself is bad; staff may replay it.
 _LONGEST_ERROR: Final = 2000
@@ -41,6 +44,12 @@ class Work(models.Model):
     @property
     def is_done(self) -> bool:
         return self.due_at is None
+
+    @property
+    @admin.display(description=_("error"))
+    def shown_error(self) -> str:
+        """What went wrong, in words of the active language."""
+        return said_in_words(self.error)
 
 
 def hold_keys(keys: list[str]) -> None:

@@ -73,7 +73,7 @@ class _Post:
         effect = reference
         if kind is Kind.REFUND:
             own = f"{reference}:{money.amount}" if is_total else self._text("refund_reference")
-            effect = clean_text(own, "The refund's number")
+            effect = clean_text(own, recipe.refund_reference or recipe.reference)
         payer = self._hint("payer", longest=LONGEST_CLUE)
         return Notice(
             kind=kind,
@@ -129,19 +129,23 @@ class _Post:
         if not isinstance(rows, list):
             return
         if len(rows) > _MOST_LINES:
-            raise Unreadable(f"{recipe.lines} has more than {_MOST_LINES} entries.")
+            raise Unreadable(
+                "%(field)s has more than %(most)s entries.", field=recipe.lines, most=_MOST_LINES
+            )
         for number, row in enumerate(rows):
             name = f"{recipe.lines}/{number}"
             if not isinstance(row, Mapping):
-                raise Unreadable(f"{name} is not an object.")
-            amount = _amount(row.get(recipe.line_amount), name, currency, recipe.unit)
+                raise Unreadable("%(field)s is not an object.", field=name)
+            amount = _amount(
+                row.get(recipe.line_amount), f"{name}/{recipe.line_amount}", currency, recipe.unit
+            )
             quantity = row.get(recipe.line_quantity, 1) if recipe.line_quantity else 1
             named = row.get(recipe.line_name) if recipe.line_name else None
             yield NoticeLine(
-                sku=_text(row.get(recipe.line_sku), name, longest=60),
-                quantity=_quantity(quantity, name),
+                sku=_text(row.get(recipe.line_sku), f"{name}/{recipe.line_sku}", longest=60),
+                quantity=_quantity(quantity, f"{name}/{recipe.line_quantity}"),
                 amount=amount.amount,
-                name=_text(named, name) if named else "",
+                name=_text(named, f"{name}/{recipe.line_name}") if named else "",
             )
 
 
@@ -159,7 +163,7 @@ def _amount(value: Any, name: str, currency: str, unit: str) -> Money:
         figure = plain_decimal(clean_text(value, name), name)
     if unit == "minor":
         if figure != figure.to_integral_value():
-            raise Unreadable(f"{name} is not a whole number of cents.")
+            raise Unreadable("%(field)s is not a whole number of cents.", field=name)
         return Money.from_minor(int(figure), currency)
     return Money.parse(figure, currency)
 
@@ -169,7 +173,7 @@ def _quantity(value: Any, name: str) -> Decimal:
         value = str(value)
     quantity = plain_decimal(clean_text(value, name), name)
     if not 0 < quantity < 1_000_000 or quantity != round(quantity, 3):
-        raise Unreadable(f"{name}: the quantity is not between 0.001 and 1,000,000.")
+        raise Unreadable("%(field)s is not between 0.001 and 1,000,000.", field=name)
     return quantity
 
 
@@ -180,17 +184,19 @@ def _unix(text: str, recipe: Recipe) -> datetime:
     try:
         return plausible(datetime.fromtimestamp(int(figure), UTC), recipe.time)
     except (OverflowError, OSError, ValueError) as problem:
-        raise Unreadable(f"{recipe.time} is not a time.") from problem
+        raise Unreadable("%(field)s is not a time.", field=recipe.time) from problem
 
 
 def _written(text: str, recipe: Recipe) -> datetime:
     pattern = _ISO if recipe.time_format == "iso" else _CLOCK
     if not pattern.fullmatch(text):
-        raise Unreadable(f"{recipe.time} is not a time as the recipe says.")
+        raise Unreadable("%(field)s is not a time as the recipe says.", field=recipe.time)
     try:
         at = datetime.fromisoformat(text)
     except ValueError as problem:
-        raise Unreadable(f"{recipe.time} is not a time of the calendar.") from problem
+        raise Unreadable(
+            "%(field)s is not a time of the calendar.", field=recipe.time
+        ) from problem
     if recipe.time_format == "clock":
         at = at.replace(tzinfo=ZoneInfo(recipe.zone))
     return plausible(at, recipe.time)

@@ -7,6 +7,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
+from kit.wording import said_in_words
 from payments.providers.base import Hint, Ignored, Kind, MalformedPayload, Notice, Rejected
 from payments.services.tryout import Tried
 from payments.wording import outcome_in_words, refusal_in_words
@@ -29,8 +30,7 @@ def verdict_in_words(tried: Tried) -> str:
             "asked."
         ) % {"reference": verdict.reference}
     if isinstance(verdict, Rejected):
-        said = refusal_in_words(verdict.reason)
-        return f"{said} ({verdict.detail})" if verdict.detail else said
+        return refusal_in_words(verdict.reason, verdict.detail)
     if tried.is_late:
         return _("The signature is right. Its time stamp is old by now, as it must be here.")
     return _("The signature is right.")
@@ -41,7 +41,8 @@ def reading_in_words(tried: Tried) -> list[tuple[str, list[Row]]]:
     if isinstance(tried.verdict, Hint):
         return []
     if isinstance(tried.reading, MalformedPayload):
-        return [(_("It cannot be read: %(problem)s") % {"problem": tried.reading}, [])]
+        problem = said_in_words(str(tried.reading))
+        return [(_("It cannot be read: %(problem)s") % {"problem": problem}, [])]
     if isinstance(tried.reading, Ignored):
         return [(outcome_in_words(f"ignored:{tried.reading.reason}"), [])]
     return [(str(_KINDS[notice.kind]), _rows(notice)) for notice in tried.reading]

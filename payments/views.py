@@ -10,6 +10,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from kit.said import said
 from payments.providers import all_providers
 from payments.providers.base import Inbound, Outcome, Reason, Rejected, Reply
 from payments.services.accounts import KnownAccount, known_account
@@ -62,7 +63,9 @@ class CallbackView(APIView):
             return HttpResponse("The body broke off.\n", status=400, content_type="text/plain")
 
 
-_TOO_LARGE = Rejected(Reason.TOO_LARGE, f"More than {LARGEST_BODY} bytes.")
+_TOO_LARGE = Rejected(
+    Reason.TOO_LARGE, said("It has more than %(most)s bytes.", most=LARGEST_BODY)
+)
 
 
 def _inbound(request: HttpRequest) -> Inbound | None:

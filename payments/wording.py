@@ -8,6 +8,8 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
+from kit.addresses import in_words as call_in_words
+from kit.wording import said_in_words
 from kit.work import REPAIR
 from payments.models import SettlementRow, Transaction
 from payments.providers.base import Kind, Reason, Trouble
@@ -120,10 +122,20 @@ _IGNORED: Final = {
 }
 
 
-def refusal_in_words(reason: str) -> str:
-    """Why a post was refused, and what mends it."""
+def refusal_in_words(reason: str, detail: str = "") -> str:
+    """Why a post was refused, and what mends it; with the detail that was kept, if it is given."""
     known = {code.value: words for code, words in _REFUSED.items()}
-    return str(known.get(reason, reason))
+    words = str(known.get(reason, reason))
+    return f"{words} ({said_in_words(detail)})" if detail else words
+
+
+def error_in_words(error: str) -> str:
+    """What went wrong with a row: a sentence that was kept, or a code of a call or an answer."""
+    if error in _IGNORED:
+        return str(_IGNORED[error])
+    if error.isdecimal():
+        return _("The other side answered with status %(status)s.") % {"status": error}
+    return said_in_words(call_in_words(error))
 
 
 def waiting_in_words(waiting_for: str) -> str:

@@ -45,10 +45,10 @@ class MessageAdmin(FactAdmin):
         "queued_at",
         "sending_at",
         "sent_at",
-        "error",
+        "shown_error",
         "as_sent",
     ]
-    readonly_fields = ["campaign", "shown_channel", "shown_reason", "as_sent"]
+    readonly_fields = ["campaign", "shown_channel", "shown_reason", "shown_error", "as_sent"]
     export_fields = ["queued_at", "member__code", "channel", "language", "state", "reason"]
 
     def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -78,4 +78,4 @@ def _refused(code: int, reason: Failure) -> Outcome:
 
 def _note(problem: OSError) -> str:
     code = getattr(problem, "smtp_code", None)
-    return f"SMTP {code}" if code else type(problem).__name__
+    return f"SMTP {code}" if code else problem.strerror or str(problem)

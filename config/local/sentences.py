@@ -18,6 +18,19 @@ _OUR_FOLDERS = ("kit", "members", "payments", "loyalty", "campaigns", "config", 
 _LAZY = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _KEYWORDS = DEFAULT_KEYWORDS | {f"{name}_lazy": spec for name, spec in _LAZY.items()}
 _KEYWORDS |= {"gettext_noop": None, "npgettext_lazy": ((1, "c"), 2, 3)}
+# What is said now and read later (kit/said.py).
+_KEYWORDS |= dict.fromkeys(
+    (
+        "said",
+        "Explained",
+        "CannotDecrypt",
+        "CurrencyMismatch",
+        "MalformedPayload",
+        "MoneyError",
+        "UnbookableNotice",
+        "Unreadable",
+    )
+)
 
 _STRING = r"""(?:u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")"""
 _CALL = re.compile(

@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, once
 from kit.scope import Scoping
+from kit.wording import said_in_words
 from kit.work import IS_DUE, IS_PARKED, REPAIR
 from payments.admin.payloads import Unmasking, shown_payload
 from payments.models import Account, Callback, CallbackBody, Conflict, Disclosure, Rejection
@@ -85,11 +86,11 @@ class CallbackAdmin(Unmasking, FactAdmin):
         "shown_outcome",
         "shown_state",
         "attempts",
-        "error",
+        "shown_error",
         "conflicts",
         "payload",
     ]
-    readonly_fields = ["shown_outcome", "shown_state", "conflicts", "payload"]
+    readonly_fields = ["shown_outcome", "shown_state", "shown_error", "conflicts", "payload"]
     export_fields = ["received_at", "account__name", "delivery_key", "outcome", "waiting_for"]
 
     def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -183,7 +184,7 @@ class RefusalFilter(DropdownFilter):  # type: ignore[misc]
 @admin.register(Rejection)
 class RejectionAdmin(Unmasking, FactAdmin):
     scope = Scoping(store="account__store", region="account__store__region")
-    list_display = ["received_at", "account", "shown_reason", "detail"]
+    list_display = ["received_at", "account", "shown_reason", "shown_detail"]
     list_select_related = ["account"]
     list_filter = [RefusalFilter, ("account", RelatedFilter)]
     search_fields = ["detail"]
@@ -192,8 +193,8 @@ class RejectionAdmin(Unmasking, FactAdmin):
     actions_detail = ["replay_one", "unmask"]
     subject = Disclosure.Subject.REJECTION
     when_empty = gettext_lazy("No post was refused.")
-    fields = ["account", "received_at", "shown_reason", "detail", "payload"]
-    readonly_fields = ["shown_reason", "payload"]
+    fields = ["account", "received_at", "shown_reason", "shown_detail", "payload"]
+    readonly_fields = ["shown_reason", "shown_detail", "payload"]
 
     def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(REPLAY)) and self.is_in_scope(request, obj)
@@ -229,6 +230,10 @@ class RejectionAdmin(Unmasking, FactAdmin):
     @display(description=gettext_lazy("reason"))
     def shown_reason(self, rejection: Rejection) -> str:
         return refusal_in_words(rejection.reason)
+
+    @display(description=gettext_lazy("detail"))
+    def shown_detail(self, rejection: Rejection) -> str:
+        return said_in_words(rejection.detail)
 
     @display(description=gettext_lazy("content"))
     def payload(self, rejection: Rejection) -> str:

@@ -15,7 +15,7 @@ from kit.scope import Scoping
 from payments.admin.callbacks import REPLAY, WorkFilter
 from payments.models import Query, Transaction
 from payments.services.queries import ask_again, ask_platform, can_be_asked
-from payments.wording import outcome_in_words, state_in_words
+from payments.wording import error_in_words, outcome_in_words, state_in_words
 
 
 class AsksPlatform:
@@ -67,7 +67,7 @@ class QueryAdmin(FactAdmin):
         "order_ref",
         "shown_outcome",
         "shown_state",
-        "error",
+        "shown_error",
         "hints",
         "is_wanted",
         "first_at",
@@ -75,7 +75,7 @@ class QueryAdmin(FactAdmin):
         "attempts",
         "callback",
     ]
-    readonly_fields = ["shown_outcome", "shown_state"]
+    readonly_fields = ["shown_outcome", "shown_state", "shown_error"]
 
     def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(REPLAY)) and self.is_in_scope(request, obj)
@@ -100,6 +100,11 @@ class QueryAdmin(FactAdmin):
     @display(description=gettext_lazy("answer"))
     def shown_outcome(self, query: Query) -> str:
         return outcome_in_words(query.outcome) if query.outcome else _("No answer yet")
+
+    @display(description=gettext_lazy("error"))
+    def shown_error(self, query: Query) -> str:
+        """Of an answer that is not the last one, what it says."""
+        return error_in_words(query.error)
 
     @display(description=gettext_lazy("state"))
     def shown_state(self, query: Query) -> str:

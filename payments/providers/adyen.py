@@ -28,6 +28,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import UnusableSecret, is_same
 from kit.untrusted import (
     LONGEST_CLUE,
@@ -101,7 +102,7 @@ def verify(request: Inbound, keys: Keys, _now: datetime) -> Verified | Rejected:
     if problem is not None:
         return problem
     if items and not _is_ours(post, items, keys):
-        return Rejected(Reason.OTHER_MERCHANT, "live or merchantAccountCode")
+        return Rejected(Reason.OTHER_MERCHANT, "live, merchantAccountCode")
     return Verified(delivery_key=_delivery_key(items, request.body))
 
 
@@ -145,7 +146,7 @@ def _items(post: Fields) -> list[Fields]:
     if post.has("notificationItems") and not all(
         item.has("NotificationRequestItem") for item in listed
     ):
-        raise Unreadable("notificationItems holds something other than items.")
+        raise Unreadable("%(field)s is not a list of objects.", field="notificationItems")
     return [item.inner("NotificationRequestItem") for item in listed]
 
 
@@ -165,7 +166,7 @@ def _signed_text(item: Fields) -> bytes:
     }
     for name, text in values.items():
         if name != "merchantReference" and not _WITHOUT_COLON.fullmatch(text):
-            raise Unreadable(f"{name} contains a colon.")
+            raise Unreadable("%(field)s contains a colon.", field=name)
     return ":".join(values.values()).encode("utf-8", "surrogatepass")
 
 
@@ -174,7 +175,7 @@ def _raw(fields: Fields, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Unreadable(f"{fields.path}{name} is not text.")
+        raise Unreadable("%(field)s is not text.", field=fields.path + name)
     return value
 
 
@@ -216,7 +217,7 @@ def _basic_problem(request: Inbound, keys: Keys) -> Rejected | None:
         return None
     is_missing = not request.headers.get("authorization")
     reason = Reason.MISSING_SIGNATURE if is_missing else Reason.BAD_SIGNATURE
-    return Rejected(reason, "Basic authentication")
+    return Rejected(reason, said("It is about the user name and password."))
 
 
 def _credentials(keys: Keys) -> list[str]:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import UnusableSecret, decoded_base64, is_rsa_sha256, rsa_public_key
 from kit.untrusted import Fields, Unreadable, form_fields, positive
 from payments.passback import read_passback
@@ -101,7 +102,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
     if problem is not None:
         return Rejected(problem)
     if _is_ambiguous(form):
-        return Rejected(Reason.MALFORMED, "A value contains the name of another field.")
+        return Rejected(Reason.MALFORMED, said("A value contains the name of another field."))
     for name in ("app_id", "seller_id"):
         other = addressee_problem(keys, name, fields.values.get(name))
         if other is not None:
@@ -139,7 +140,7 @@ def check_secret(secret: str) -> None:
 def _decoded(form: Mapping[bytes, bytes]) -> dict[str, str]:
     charset = form.get(b"charset", b"utf-8").decode("ascii", "replace").lower()
     if charset not in _CODECS:
-        raise Unreadable("charset is not a known one.")
+        raise Unreadable("%(field)s is not a known one.", field="charset")
     codec = _CODECS[charset]
     try:
         return {name.decode(codec): value.decode(codec) for name, value in form.items()}

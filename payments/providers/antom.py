@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import UnusableSecret, decoded_base64, is_rsa_sha256, rsa_public_key
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.passback import read_passback
@@ -138,7 +139,7 @@ def _signature_problem(request: Inbound, keys: Keys) -> Rejected | None:
         return Rejected(Reason.MISSING_SIGNATURE)
     found = _SIGNATURE.fullmatch(header)
     if found is None or not (_CLIENT.fullmatch(client) and _TIME.fullmatch(time)):
-        return Rejected(Reason.MALFORMED, "Signature, Client-Id or Request-Time")
+        return Rejected(Reason.MALFORMED, "Signature, Client-Id, Request-Time")
     algorithm, version, signature = found.groups()
     if algorithm != "RSA256":
         return Rejected(Reason.WEAK_SIGNATURE, "algorithm")
@@ -154,7 +155,10 @@ def _key_problem(
         return Rejected(Reason.NO_SECRET)
     named = [key for of_version, key in usable if of_version in ("", version)]
     if not named:
-        return Rejected(Reason.BAD_SIGNATURE, f"The account has no key of version {version}.")
+        return Rejected(
+            Reason.BAD_SIGNATURE,
+            said("The account has no key of version %(version)s.", version=version),
+        )
     if signature is not None and any(is_rsa_sha256(signature, content, key) for key in named):
         return None
     return Rejected(Reason.BAD_SIGNATURE)
@@ -336,7 +340,7 @@ def _amount(notice: Fields, name: str) -> Money:
     amount = notice.inner(name)
     value = amount.text("value", longest=16)
     if not _WHOLE_NUMBER.fullmatch(value):
-        raise Unreadable(f"{name}.value is not a whole number of minor units.")
+        raise Unreadable("%(field)s is not a whole number of minor units.", field=f"{name}.value")
     return positive(Money.from_minor(int(value), amount.text("currency", longest=3)), name)
 
 

@@ -85,6 +85,8 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
+    """`detail`: what exactly was wrong, as `kit.said` keeps it, or a name such as of a header."""
+
     reason: Reason
     detail: str = ""
 
@@ -210,7 +212,7 @@ class CannotAnswer(Exception):
     """Raised by `Provider.ask` where the platform answered, but not the question."""
 
     def __init__(self, trouble: Trouble, detail: str = "") -> None:
-        super().__init__(f"{trouble}: {detail}")
+        super().__init__(trouble, detail)
         self.trouble = trouble
         self.detail = detail
 
@@ -229,7 +231,8 @@ class Reply:
 
 
 class MalformedPayload(ValueError):
-    """A body that is not what the platform's documentation promises."""
+    """A body that is not what the platform's documentation promises; its text as `kit.said` keeps
+    it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,7 @@ def refused_if_unreadable(
         try:
             return verify(request, keys, now)
         except Unreadable as problem:
-            return Rejected(Reason.MALFORMED, str(problem))
+            return Rejected(Reason.MALFORMED, problem.kept)
 
     return guarded
 
@@ -312,7 +315,7 @@ def malformed_if_unreadable(
         try:
             return read(request, keys)
         except (Unreadable, MoneyError) as problem:
-            raise MalformedPayload(str(problem)) from problem
+            raise MalformedPayload(problem.kept) from problem
 
     return guarded
 

@@ -161,7 +161,7 @@ def _unambiguous(fields: Mapping[str, str]) -> Fields:
         if joined.count(f"&{name}=") != (1 if name in form else 0):
             raise Unreadable("A value contains the name of another field.")
         if form.get(name) and not allowed.fullmatch(form[name]):
-            raise Unreadable(f"{name} does not have the form that ECPay documents.")
+            raise Unreadable("%(field)s does not have the form that ECPay documents.", field=name)
     if len(form) != len(fields):
         raise Unreadable("A field occurs twice.")
     return Fields(form)

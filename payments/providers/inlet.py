@@ -67,7 +67,7 @@ def read_by(recipe: Recipe, request: Inbound) -> list[Notice] | Ignored:
         notice = notice_by(recipe, request)
         return [notice] if notice is not None else Ignored("other_status")
     except (Unreadable, MoneyError) as problem:
-        raise MalformedPayload(str(problem)) from problem
+        raise MalformedPayload(problem.kept) from problem
 
 
 def recipe_of(keys: Keys) -> Recipe:

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import UnusableSecret, hmac_sha256
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.providers.base import (
@@ -91,7 +92,7 @@ def verify(request: Inbound, _keys: Keys, _now: datetime) -> Hint | Rejected:
     try:
         asked = parse_qs(urlsplit(request.url).query, max_num_fields=20)
     except ValueError:
-        return Rejected(Reason.MALFORMED, "The query is not readable.")
+        return Rejected(Reason.MALFORMED, said("The query is not readable."))
     ids = asked.get("transactionId", [])
     if len(ids) != 1 or not _TRANSACTION_ID.fullmatch(ids[0]):
         return Rejected(Reason.MALFORMED, "transactionId")
@@ -101,7 +102,7 @@ def verify(request: Inbound, _keys: Keys, _now: datetime) -> Hint | Rejected:
 def ask(question: Question, keys: Keys) -> Conversation:
     """The payment's details or, where there are none, what became of the request for it."""
     if not _TRANSACTION_ID.fullmatch(question.reference):
-        raise CannotAnswer(Trouble.UNREADABLE, "A LINE Pay number has digits only.")
+        raise CannotAnswer(Trouble.UNREADABLE, said("A LINE Pay number has digits only."))
     details = yield from _get(_PAYMENTS, f"transactionId={question.reference}", question, keys)
     if _code(details) != _UNKNOWN:
         return _answer(f"{_PAYMENTS}?transactionId={question.reference}", details)
@@ -171,7 +172,14 @@ def _code(answer: Answer) -> str:
     try:
         return Fields(json_object(answer.body)).text("returnCode")
     except Unreadable as problem:
-        raise CannotAnswer(Trouble.UNREADABLE, f"HTTP {answer.status}: {problem}") from problem
+        raise CannotAnswer(
+            Trouble.UNREADABLE,
+            said(
+                "It answered with status %(status)s: %(problem)s",
+                status=answer.status,
+                problem=problem,
+            ),
+        ) from problem
 
 
 def _answer(path: str, answer: Answer) -> Inbound:
@@ -179,7 +187,7 @@ def _answer(path: str, answer: Answer) -> Inbound:
 
 
 def _unexpected(code: str) -> Ignored:
-    raise Unreadable(f"LINE Pay answers {code}, which is no answer to this question.")
+    raise Unreadable("LINE Pay answers %(code)s, which is no answer to this question.", code=code)
 
 
 def _payment(answer: Fields, reference: str) -> list[Notice] | Ignored:
@@ -230,7 +238,11 @@ def _id(row: Fields) -> str:
 def _money(amount: Decimal, currency: str, name: str) -> Money:
     money = positive(Money.parse(amount, currency), name)
     if money.currency in _WITHOUT_CENTS and money.amount != money.amount.to_integral_value():
-        raise Unreadable(f"{name} has cents, which LINE Pay does not take in {money.currency}.")
+        raise Unreadable(
+            "%(field)s has cents, which LINE Pay does not take in %(currency)s.",
+            field=name,
+            currency=money.currency,
+        )
     return money
 
 

@@ -125,7 +125,9 @@ def decrypted(ciphertext: bytes, *, key: bytes, iv: bytes) -> bytes:
         padded = decryptor.update(ciphertext) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError as problem:
-        raise Unreadable("TradeInfo is not encrypted in AES-256-CBC.") from problem
+        raise Unreadable(
+            "%(field)s is not encrypted in AES-256-CBC.", field="TradeInfo"
+        ) from problem
 
 
 def _signed(body: bytes) -> tuple[str, str]:
@@ -133,7 +135,7 @@ def _signed(body: bytes) -> tuple[str, str]:
     try:
         return form.get(b"TradeInfo", b"").decode("ascii"), form.get(b"TradeSha", b"").decode()
     except UnicodeDecodeError as problem:
-        raise Unreadable("TradeInfo or TradeSha is not plain text.") from problem
+        raise Unreadable("%(field)s is not plain text.", field="TradeInfo, TradeSha") from problem
 
 
 def _pairs(keys: Keys) -> Iterator[HashPair]:
@@ -158,7 +160,7 @@ def _opened(request: Inbound, keys: Keys) -> tuple[str, Fields]:
 def _result(trade_info: str, pair: HashPair) -> tuple[str, Fields]:
     """Status and result, which the merchant may have asked for as JSON or as text."""
     if not _HEX.fullmatch(trade_info):
-        raise Unreadable("TradeInfo is not hexadecimal.")
+        raise Unreadable("%(field)s is not hexadecimal.", field="TradeInfo")
     plain = decrypted(
         bytes.fromhex(trade_info), key=pair.key.encode(), iv=pair.iv.encode()
     ).strip()
@@ -173,7 +175,7 @@ def _as_text(plain: bytes) -> dict[str, str]:
     try:
         return {name.decode(): value.decode() for name, value in form_fields(plain).items()}
     except UnicodeDecodeError as problem:
-        raise Unreadable("TradeInfo is not in UTF-8.") from problem
+        raise Unreadable("%(field)s is not in UTF-8.", field="TradeInfo") from problem
 
 
 def _told(result: Fields) -> str:
@@ -219,7 +221,7 @@ def _amount(result: Fields) -> Money:
     """Whole dollars, though ISO 4217 gives those of Taiwan two decimals."""
     value = plain_decimal(result.word("Amt"), "Amt")
     if value != value.to_integral_value():
-        raise Unreadable("Amt is not a whole number of dollars.")
+        raise Unreadable("%(field)s is not a whole number of dollars.", field="Amt")
     return positive(Money.parse(value, "TWD"), "Amt")
 
 

@@ -30,6 +30,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import UnusableSecret, decoded_base64, is_same
 from kit.untrusted import Fields, Unreadable, json_object, positive
 from payments.providers.base import (
@@ -91,7 +92,7 @@ _PARTS: Final = (
 def verify(request: Inbound, keys: Keys, now: datetime) -> Hint | Rejected:
     """A hint at best. A signature may be missing, but a wrong one is refused."""
     if request.method != "POST":
-        return Rejected(Reason.MALFORMED, "The method is not POST.")
+        return Rejected(Reason.MALFORMED, said("The method is not POST."))
     given = request.headers.get("signature", "")
     if given:
         problem = _signature_problem(request, given, keys, now)
@@ -99,14 +100,14 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Hint | Rejected:
             return problem
     reference = _hinted(Fields(json_object(request.body)))
     if not _REQUEST_ID.fullmatch(reference):
-        return Rejected(Reason.MALFORMED, "The payment request is not named.")
+        return Rejected(Reason.MALFORMED, said("The payment request is not named."))
     return Hint(reference)
 
 
 def ask(question: Question, keys: Keys) -> Conversation:
     """An access token, then the payment request; while keys roll over, the next set is tried."""
     if not _REQUEST_ID.fullmatch(question.reference):
-        raise CannotAnswer(Trouble.UNREADABLE, "This is no number of a payment request.")
+        raise CannotAnswer(Trouble.UNREADABLE, said("This is no number of a payment request."))
     host = HOSTS.get(keys.settings.get("environment", ""), HOSTS["production"])
     path = _REQUESTS + question.reference
     for secret in keys.secrets:
@@ -236,7 +237,7 @@ def _token(host: str, credentials: Mapping[str, str]) -> Generator[Outgoing, Ans
     try:
         return Fields(json_object(answer.body)).text("accessToken", longest=8000)
     except Unreadable as problem:
-        raise CannotAnswer(Trouble.UNREADABLE, str(problem)) from problem
+        raise CannotAnswer(Trouble.UNREADABLE, problem.kept) from problem
 
 
 def _signed(
@@ -254,7 +255,7 @@ def _signed(
     }
     made = signature(credentials["signing_key"], f"get {path}", headers, names)
     if made is None:
-        raise CannotAnswer(Trouble.KEY_REFUSED, "The signing key is not in base64.")
+        raise CannotAnswer(Trouble.KEY_REFUSED, said("The signing key is not in base64."))
     parameters = {
         "keyId": credentials["signing_key_id"],
         "algorithm": "hmac-sha256",

@@ -31,6 +31,7 @@ from cryptography.x509 import Certificate, NameOID, load_pem_x509_certificates
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money, MoneyError
+from kit.said import said
 from kit.signatures import UnusableSecret, decoded_base64
 from kit.untrusted import LONGEST_CLUE, Fields, Unreadable, clean_text, json_object, positive
 from payments.providers.base import (
@@ -83,10 +84,13 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
         return Rejected(Reason.WEAK_SIGNATURE, "paypal-auth-algo")
     address = headers.get("paypal-cert-url", "")
     if not _is_paypals(address):
-        return Rejected(Reason.BAD_SIGNATURE, "paypal-cert-url is no address of PayPal's.")
+        return Rejected(
+            Reason.BAD_SIGNATURE,
+            said("%(field)s is no address of PayPal's.", field="paypal-cert-url"),
+        )
     problem = _signature_problem(request, keys, now)
     if problem is not None:
-        return Rejected(problem, f"Signed with {address}"[:300])
+        return Rejected(problem, said("It was signed with %(address)s.", address=address))
     return Verified(delivery_key=Fields(json_object(request.body)).text("id"))
 
 
@@ -278,7 +282,7 @@ def _taken(kind: Kind, capture: str, amount: Money, at: datetime) -> Notice:
     return Notice(
         kind=kind,
         payment_ref=capture,
-        effect_ref=clean_text(f"{capture}:reversed", "The capture's id"),
+        effect_ref=clean_text(f"{capture}:reversed", "seller_transaction_id"),
         amount=amount,
         occurred_at=at,
     )
@@ -301,14 +305,16 @@ def _capture_of(told: Fields) -> str:
         found = _CAPTURE.fullmatch(path) if link.hint("rel") == "up" else None
         if found:
             return found[1]
-    raise Unreadable(f"{told.path}links names no capture.")
+    raise Unreadable("%(field)s names no capture.", field=f"{told.path}links")
 
 
 def _amount(fields: Fields, name: str) -> Money:
     money = fields.inner(name)
     currency, value = money.text("currency_code").upper(), money.decimal("value")
     if currency in _WITHOUT_DECIMALS and value != value.to_integral_value():
-        raise Unreadable(f"{money.path}value has decimals that PayPal does not know.")
+        raise Unreadable(
+            "%(field)s has decimals that PayPal does not know.", field=f"{money.path}value"
+        )
     return positive(Money.parse(value, currency), f"{money.path}value")
 
 

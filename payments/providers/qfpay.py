@@ -181,7 +181,7 @@ def _amount(notice: Fields) -> Money:
     """Cents, as a number or as text: whole minor units by ISO 4217, so JPY has none."""
     value = notice.word("txamt")
     if not _WHOLE_NUMBER.fullmatch(value):
-        raise Unreadable("txamt is not a whole number of cents.")
+        raise Unreadable("%(field)s is not a whole number of cents.", field="txamt")
     return positive(Money.from_minor(int(value), notice.text("txcurrcd", longest=3)), "txamt")
 
 

@@ -106,7 +106,7 @@ def verify(request: Inbound, keys: Keys, now: datetime) -> Verified | Rejected:
         return Rejected(Reason.MISSING_SIGNATURE)
     age = seconds_old(stamp, now)
     if age is None or not _MESSAGE_ID.fullmatch(message_id):
-        return Rejected(Reason.MALFORMED, "webhook-id or webhook-timestamp")
+        return Rejected(Reason.MALFORMED, "webhook-id, webhook-timestamp")
     expected = [signature(key, message_id, stamp, request.body) for key in _usable(keys)]
     if not expected:
         return Rejected(Reason.NO_SECRET)
@@ -161,10 +161,15 @@ def _earns(data: Fields, whole: Money) -> Money | None:
 
 def _clues(customer: Fields) -> Iterator[Clue]:
     if len(customer.values) > _MOST_CLUES:
-        raise Unreadable(f"data.customer has more than {_MOST_CLUES} entries.")
+        raise Unreadable(
+            "%(field)s has more than %(most)s entries.", field="data.customer", most=_MOST_CLUES
+        )
     for kind in customer.values:
         if not _CLUE_KIND.fullmatch(kind):
-            raise Unreadable("data.customer has a key other than small letters, digits and _.")
+            raise Unreadable(
+                "%(field)s has a key other than small letters, digits and _.",
+                field="data.customer",
+            )
         if customer.has(kind):
             yield Clue(kind, customer.text(kind, longest=LONGEST_CLUE))
 
@@ -187,7 +192,7 @@ def _quantity(item: Fields) -> Decimal:
         given = str(given)
     quantity = plain_decimal(clean_text(given, name), name)
     if not 0 < quantity < 1_000_000 or quantity != round(quantity, 3):
-        raise Unreadable(f"{name} is not between 0.001 and 1,000,000.")
+        raise Unreadable("%(field)s is not between 0.001 and 1,000,000.", field=name)
     return quantity
 
 

@@ -167,7 +167,7 @@ def _charge_refunded(charge: Fields, at: datetime) -> list[Notice] | Ignored:
         Notice(
             kind=Kind.REFUND,
             payment_ref=_payment_ref(charge, charge.text("id")),
-            effect_ref=clean_text(f"{charge.text('id')}:{total}", "The charge's id"),
+            effect_ref=clean_text(f"{charge.text('id')}:{total}", f"{charge.path}id"),
             amount=_money(total, charge),
             occurred_at=at,
             is_total=True,
@@ -187,7 +187,7 @@ def _refund(refund: Fields, at: datetime) -> list[Notice] | Ignored:
     if status == "succeeded" and refund.values.get("balance_transaction", "missing") is None:
         return Ignored("authorisation_released")  # No money moved: the rest of a partial capture.
     if status not in ("pending", "succeeded", "failed", "canceled"):
-        raise Unreadable("status of the refund is not a known one.")
+        raise Unreadable("%(field)s is not a known one.", field=f"{refund.path}status")
     taken = Notice(
         kind=Kind.REFUND,
         payment_ref=_payment_ref(refund, _id_of(refund, "charge")),
@@ -239,7 +239,7 @@ def _reversal(taken: Notice, *, amount: Money, at: datetime, part: str = "") -> 
     return Notice(
         kind=Kind.REVERSAL,
         payment_ref=taken.payment_ref,
-        effect_ref=clean_text(taken.effect_ref + part, "The dispute's id"),
+        effect_ref=clean_text(taken.effect_ref + part, "id"),
         amount=amount,
         occurred_at=at,
     )

@@ -29,6 +29,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import (
     FRESH_SECONDS,
     UnusableSecret,
@@ -178,10 +179,10 @@ def _signature_problem(request: Inbound, keys: Keys, now: datetime) -> Rejected 
         return Rejected(Reason.WEAK_SIGNATURE, "Wechatpay-Signature-Type")
     if signature.startswith(_PROBE):
         # WeChat Pay tests now and then whether a merchant checks signatures at all.
-        return Rejected(Reason.BAD_SIGNATURE, "WeChat Pay's own test, which must be refused.")
+        return Rejected(Reason.BAD_SIGNATURE, said("WeChat Pay's own test, to be refused."))
     age = seconds_old(stamp, now)
     if age is None or not _NONCE.fullmatch(nonce):
-        return Rejected(Reason.MALFORMED, "Wechatpay-Timestamp or Wechatpay-Nonce")
+        return Rejected(Reason.MALFORMED, "Wechatpay-Timestamp, Wechatpay-Nonce")
     content = b"\n".join((stamp.encode(), nonce.encode(), request.body, b""))
     problem = _key_problem(signature, content, serial, keys)
     return problem or age_problem(age, most=FRESH_SECONDS - 1)
@@ -190,11 +191,14 @@ def _signature_problem(request: Inbound, keys: Keys, now: datetime) -> Rejected 
 def _key_problem(signature: str, content: bytes, serial: str, keys: Keys) -> Rejected | None:
     found = [key for key in map(_platform_key, keys.secrets) if key is not None]
     if not found:
-        return Rejected(Reason.NO_SECRET, "A public key or platform certificate is missing.")
+        return Rejected(Reason.NO_SECRET, said("A public key or platform certificate is missing."))
     named = [key.key for key in found if key.is_named(serial)]
     if not named:
         shown = serial if _SERIAL.fullmatch(serial) else "?"
-        return Rejected(Reason.BAD_SIGNATURE, f"The account has no key with the serial {shown}.")
+        return Rejected(
+            Reason.BAD_SIGNATURE,
+            said("The account has no key with the serial %(serial)s.", serial=shown),
+        )
     decoded = decoded_base64(signature)
     if decoded is not None and any(is_rsa_sha256(decoded, content, key) for key in named):
         return None
@@ -209,8 +213,10 @@ def _addressee_problem(event: Fields, keys: Keys) -> Rejected | None:
     if plain is None:
         return Rejected(
             Reason.OTHER_MERCHANT,
-            "None of the account's APIv3 keys opens it: it is another merchant's, or the key "
-            "was changed.",
+            said(
+                "None of the account's APIv3 keys opens it: it is another merchant's, or the key "
+                "was changed."
+            ),
         )
     wanted = keys.settings.get("mchid", "").strip()
     if wanted and not _is_for(plain, wanted):
@@ -243,10 +249,10 @@ def _opened(resource: Fields, keys: Keys) -> bytes | None:
         raise Unreadable("resource.algorithm is not AEAD_AES_256_GCM.")
     ciphertext = decoded_base64(_exact(resource, "ciphertext"))
     if ciphertext is None:
-        raise Unreadable("resource.ciphertext is not base64.")
+        raise Unreadable("%(field)s is not base64.", field="resource.ciphertext")
     nonce, extra = _exact(resource, "nonce").encode(), _exact(resource, "associated_data").encode()
     if len(nonce) != 12:
-        raise Unreadable("resource.nonce is not 12 bytes.")
+        raise Unreadable("%(field)s is not 12 bytes.", field="resource.nonce")
     for key in _api_keys(keys):
         try:
             return AESGCM(key).decrypt(nonce, ciphertext, extra)
@@ -267,7 +273,7 @@ def _exact(resource: Fields, name: str) -> str:
     value: Any = resource.values.get(name)
     value = "" if value is None else value
     if not isinstance(value, str) or not value.isascii():
-        raise Unreadable(f"{resource.path}{name} is not plain text.")
+        raise Unreadable("%(field)s is not plain text.", field=resource.path + name)
     return value
 
 

@@ -22,7 +22,7 @@ from payments.providers.base import Provider, Reason
 from payments.services.accounts import callback_url, secrets_of
 from payments.services.coverage import coverage_of, needs_files
 from payments.services.secrets import look_at
-from payments.wording import refusal_in_words, waiting_in_words
+from payments.wording import error_in_words, refusal_in_words, waiting_in_words
 
 _LOOKED_BACK: Final = timedelta(days=30)
 _SOON: Final = timedelta(days=30)
@@ -201,10 +201,9 @@ def _about_posts(account: Account, now: datetime) -> Iterator[Finding]:
 
 
 def _about_refusal(refused: Rejection, *, is_newer: bool) -> Finding:
-    said = " ".join(filter(None, [refusal_in_words(refused.reason), refused.detail]))
     words = _("The last refused post came in at %(at)s. %(reason)s") % {
         **_at(refused.received_at),
-        "reason": said,
+        "reason": refusal_in_words(refused.reason, refused.detail),
     }
     remedy = str(_REMEDIES.get(refused.reason, ""))
     return Finding(Level.BAD if is_newer else Level.NOTE, words, remedy if is_newer else "")
@@ -258,4 +257,4 @@ def _some_days(days: Sequence[date]) -> str:
 
 
 def _trouble(trouble: str, error: str) -> str:
-    return f"{waiting_in_words(f'platform:{trouble}')} {error}".strip()
+    return f"{waiting_in_words(f'platform:{trouble}')} {error_in_words(error)}".strip()

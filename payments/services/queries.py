@@ -15,6 +15,7 @@ from uuid import uuid4
 from django.db.models import F, QuerySet
 
 from kit import outward
+from kit.said import said
 from kit.switchboard import Exchange, Switchboard
 from kit.work import IS_DUE, REPAIR
 from payments.models import Account, Callback, Query
@@ -125,7 +126,7 @@ def converse(conversation: Conversation, *, now: datetime) -> Inbound:
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
         answer = _fetch(outgoing, now=now)
-    raise CannotAnswer(Trouble.UNREADABLE, "The conversation does not end.")
+    raise CannotAnswer(Trouble.UNREADABLE, said("The conversation does not end."))
 
 
 def _fetch(outgoing: Outgoing, *, now: datetime) -> Answer:
@@ -160,7 +161,7 @@ def _claim(busy: Mapping[Any, int], room: int, now: datetime) -> list[Asked]:
         account = accounts[query.account_id]
         rows = Query.objects.filter(pk=query.pk)
         if account.provider.ask is None:
-            rows.update(waiting_for=REPAIR, error="This platform cannot be asked.")
+            rows.update(waiting_for=REPAIR, error=said("This platform cannot be asked."))
             continue
         rows.update(due_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1)
         question = Question(query.reference, nonce=str(uuid4()), at=now)

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from kit.ids import uuid7
+from kit.said import said
 from kit.untrusted import storable
 from payments.models import Account, Callback, CallbackBody, Conflict, Rejection
 from payments.providers.base import (
@@ -71,7 +72,9 @@ def verify(
     if isinstance(verdict, Verified):
         key = verdict.delivery_key
         if len(key) > _LONGEST_KEY or key != storable(key):
-            return Rejected(Reason.MALFORMED, "The delivery key is too long, or no plain text.")
+            return Rejected(
+                Reason.MALFORMED, said("The delivery key is too long, or no plain text.")
+            )
     return verdict
 
 

@@ -239,7 +239,7 @@ def _claim(busy: Mapping[Any, int], room: int, now: datetime) -> list[Parcel]:
         try:
             outgoing = outgoing_post(sealed, url=relays[account_id].url)
         except CannotDecrypt as problem:
-            RelayedPost.objects.filter(pk=post_id).update(waiting_for=REPAIR, error=str(problem))
+            RelayedPost.objects.filter(pk=post_id).update(waiting_for=REPAIR, error=problem.kept)
             continue
         parcels.append(Parcel(post_id, account_id, attempts, now, outgoing))
     return parcels

@@ -19,6 +19,7 @@ from kit.spreadsheet_cells import (
     text_of,
 )
 from kit.spreadsheet_reading import BrokenSheet, Cell, Sheet, fold, read_sheet
+from kit.wording import said_in_words
 
 _QUANTUM: Final = Decimal(1).scaleb(-DECIMAL_PLACES)
 _OTHER_ORDER: Final = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(.*)", re.ASCII | re.DOTALL)
@@ -94,7 +95,7 @@ class Cells:
         try:
             money = Money.parse(amount, currency)
         except MoneyError as problem:
-            raise self.unreadable(name, problem) from problem
+            raise self.unreadable(name, said_in_words(problem.kept)) from problem
         if money.amount == 0:
             raise self.unreadable(name, _("This is empty or zero."))
         return money

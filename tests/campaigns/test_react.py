@@ -321,7 +321,8 @@ def test_one_bad_event_is_parked_and_the_rest_goes_on() -> None:
     cast.react()
 
     bad.refresh_from_db()
-    assert (bad.waiting_for, bad.error) == ("repair", "KeyError: 'transaction'")
+    unforeseen = "Something unforeseen happened; the server's log says more: 'transaction'"
+    assert (bad.waiting_for, bad.shown_error) == ("repair", unforeseen)
     assert Decision.objects.count() == 4
 
 

@@ -211,7 +211,8 @@ def test_one_bad_row_is_parked_and_the_others_go_on(monkeypatch: pytest.MonkeyPa
 
     assert done == 7
     parked = Transaction.objects.get(waiting_for=REPAIR)
-    assert (parked.payment_ref, parked.error) == ("p5", "ValueError: bad row")
+    unforeseen = "Something unforeseen happened; the server's log says more: bad row"
+    assert (parked.payment_ref, parked.shown_error) == ("p5", unforeseen)
 
 
 def test_a_lost_connection_in_mid_batch_leaves_no_row_marked(

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from django.test import Client
 
+from kit.wording import said_in_words
 from payments import views
 from payments.models import Account, Callback, Rejection, Transaction
 from payments.providers import all_providers
@@ -305,7 +306,8 @@ def test_a_header_with_half_a_character_is_refused_and_kept() -> None:
     response = send(forged, to=account(example))
 
     assert response.status_code == 400
-    assert Rejection.objects.get().detail == f"Signed with {address}\N{REPLACEMENT CHARACTER}"
+    detail = said_in_words(Rejection.objects.get().detail)
+    assert detail == f"It was signed with {address}\N{REPLACEMENT CHARACTER}."
 
 
 def test_hundreds_of_changed_posts_get_an_answer_and_book_no_forgery() -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from kit.said import said
 from kit.signatures import UnusableSecret
 from payments.providers import antom
 from payments.providers.base import (
@@ -125,7 +126,7 @@ def test_while_keys_change_each_serves_its_version() -> None:
 
     assert reason_of(notice("payment"), rolled) is None
     assert antom.verify(notice("payment"), gone, NOW) == Rejected(
-        Reason.BAD_SIGNATURE, "The account has no key of version 1."
+        Reason.BAD_SIGNATURE, said("The account has no key of version %(version)s.", version=1)
     )
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kit.money import Money
+from kit.said import said
 from kit.signatures import UnusableSecret
 from payments.providers import paypal
 from payments.providers.base import (
@@ -223,7 +224,9 @@ def test_a_notice_for_another_webhook_of_the_same_shop_is_refused() -> None:
 def test_the_refusal_names_the_certificate_that_staff_are_to_fetch() -> None:
     verdict = paypal.verify(event("capture_completed"), replace(KEYS, secrets=()), NOW)
 
-    assert verdict == Rejected(Reason.NO_SECRET, f"Signed with {CERT_URL}")
+    assert verdict == Rejected(
+        Reason.NO_SECRET, said("It was signed with %(address)s.", address=CERT_URL)
+    )
 
 
 @pytest.mark.parametrize(

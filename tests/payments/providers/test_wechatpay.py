@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from kit.said import said
 from kit.signatures import UnusableSecret
 from payments.providers import wechatpay
 from payments.providers.base import (
@@ -165,7 +166,8 @@ def test_an_unknown_serial_is_refused_and_named_to_staff(secret: str, serial: st
     request = post(paid().body, serial=serial)
 
     assert wechatpay.verify(request, Keys((secret, API_KEY)), NOW) == Rejected(
-        Reason.BAD_SIGNATURE, f"The account has no key with the serial {serial}."
+        Reason.BAD_SIGNATURE,
+        said("The account has no key with the serial %(serial)s.", serial=serial),
     )
 
 
@@ -198,7 +200,7 @@ def test_the_probe_of_wechat_pay_is_refused_and_explained(probe: str) -> None:
     request = altered(paid(), signature=probe + "A" * 344)
 
     assert wechatpay.verify(request, KEYS, NOW) == Rejected(
-        Reason.BAD_SIGNATURE, "WeChat Pay's own test, which must be refused."
+        Reason.BAD_SIGNATURE, "WeChat Pay's own test, to be refused."
     )
 
 
