@@ -26,6 +26,7 @@ from kit.checking import known_countries
 from kit.money import Money
 from payments.models import Category, Line, PaymentMethod, Transaction
 from payments.rules.remaining import what_remains
+from payments.rules.returning import Goods, came_back
 
 
 def corrections_of(payment: Transaction) -> QuerySet[Transaction]:
@@ -38,6 +39,48 @@ def left_of(payment: Transaction) -> Money:
     staff and take nothing."""
     corrections = corrections_of(payment).filter(currency=payment.currency)
     return Money(what_remains(payment.amount, corrections), payment.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class BoughtLine:
+    """A line of a payment, and how many of its goods came back already."""
+
+    line: Line
+    goods: Goods
+    back: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        return self.goods.quantity - self.back
+
+
+def bought_lines(payment: Transaction) -> list[BoughtLine]:
+    """The payment's own lines in their order, with what its refunds took back of each."""
+    lines = list(payment.lines.select_related("product").order_by("position"))
+    if not lines:
+        return []
+    goods = [Goods(line.product_id, line.quantity, line.amount) for line in lines]
+    back = came_back(goods, _returned(payment))
+    return [BoughtLine(*each) for each in zip(lines, goods, back, strict=True)]
+
+
+def _returned(payment: Transaction) -> list[Goods]:
+    """What refunds of the payment say came back; those of its order's other payments too, where
+    these have no lines that could come back. What was told again counts once."""
+    payments = Q(original=payment)
+    if payment.order_ref:
+        same = Q(order_ref=payment.order_ref, store_id=payment.store_id, lines=None)
+        others = Transaction.objects.filter(same, kind=Transaction.Kind.PAYMENT)
+        payments |= Q(original__in=others)
+    refunds = Transaction.objects.filter(payments, kind=Transaction.Kind.REFUND)
+    told_again = Line.objects.filter(transaction__confirms=OuterRef("transaction"))
+    found = Line.objects.filter(~Exists(told_again), transaction__in=refunds)
+    return [
+        Goods(*each)
+        for each in found.order_by("transaction", "position").values_list(
+            "product_id", "quantity", "amount"
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from unfold.widgets import (
 from kit.admin import PlainDecimalField, action, display, once
 from kit.ids import new_code
 from kit.money import LARGEST, Money, MoneyError
+from payments.admin.refund_lines import lines_of, proposed_amount, returned_field
 from payments.models import Transaction
 from payments.providers.base import Kind
 from payments.rules.remaining import counting
@@ -30,6 +31,7 @@ from payments.selectors import corrections_of, left_of
 from payments.services.refunds import (
     CannotRefund,
     RefTaken,
+    TooMany,
     Wanted,
     check_wanted,
     refund_payment,
@@ -41,6 +43,9 @@ _KINDS = [
     (Kind.CHARGEBACK.value, gettext_lazy("chargeback")),
     (Kind.REVERSAL.value, gettext_lazy("reversal: the money is back")),
 ]
+
+# Beside which field a refusal is said, if not beside the amount.
+_FIELDS = {RefTaken: "ref", TooMany: "lines"}
 
 
 class RefundDialog(BaseDialogForm):  # type: ignore[misc]
@@ -86,13 +91,27 @@ class RefundDialog(BaseDialogForm):  # type: ignore[misc]
         }
         # The same number if the button is pressed twice: then it is the same refund.
         self.fields["ref"].initial = new_code("R")
+        lines = returned_field(self.payment)
+        if lines is not None:
+            self.fields["lines"] = lines
+            self.fields["amount"].required = False  # Left out: what the lines come to.
+            self.order_fields(["kind", "lines"])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
-        cleaned["money"] = self._money(cleaned["amount"])
+        # Goods come back with refunds; for the other kinds the page hides them.
+        picked = cleaned.get("lines", []) if cleaned["kind"] == Kind.REFUND else []
+        amount = cleaned["amount"]
+        if amount is None and not picked:
+            self.add_error("amount", self.fields["amount"].error_messages["required"])
+            return cleaned
+        if amount is None:
+            amount = proposed_amount(picked, left_of(self.payment))
+        cleaned["money"] = self._money(amount)
         if not self.errors:
+            cleaned["lines"] = lines_of(picked, cleaned["money"])
             self._check(_wanted_of(cleaned))
         return cleaned
 
@@ -114,7 +133,7 @@ class RefundDialog(BaseDialogForm):  # type: ignore[misc]
         try:
             _known, told = check_wanted(self.payment, wanted, by=None, now=timezone.now())
         except CannotRefund as refusal:
-            self.add_error("ref" if isinstance(refusal, RefTaken) else "amount", str(refusal))
+            self.add_error(_FIELDS.get(type(refusal), "amount"), str(refusal))
             return
         if told is not None:
             words = _(
@@ -130,6 +149,7 @@ def _wanted_of(given: dict[str, Any]) -> Wanted:
         ref=given["ref"].strip(),
         reason=given["reason"],
         kind=Kind(given["kind"]),
+        lines=given["lines"],
         is_outside=given["is_outside"],
         is_another=given["is_another"],
     )
@@ -137,6 +157,9 @@ def _wanted_of(given: dict[str, Any]) -> Wanted:
 
 class RefundPages:
     """For the transactions' admin: what is left of a payment, and entering what came back."""
+
+    class Media:
+        js = ("payments/refunds.js",)
 
     def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not request.user.has_perm(REFUND):

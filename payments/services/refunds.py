@@ -1,8 +1,10 @@
 """Refunds, chargebacks and reversals that no platform reports: entered by staff, or by an API."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from django.db import transaction
@@ -15,7 +17,7 @@ from kit.work import hold_keys
 from members.models import ApiKey
 from payments.models import HandEntry, OrderLine, Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
-from payments.selectors import left_of
+from payments.selectors import bought_lines, left_of
 from payments.services.booking import CLOCK_SKEW, Entry, book, payment_key
 from payments.services.twins import told_already
 
@@ -49,6 +51,10 @@ class NotBought(CannotRefund):
     def __init__(self, places: Mapping[int, str]) -> None:
         super().__init__(" ".join(places.values()))
         self.places = places
+
+
+class TooMany(CannotRefund):
+    """More of something came back than was bought, less what had come back before."""
 
 
 class RefTaken(CannotRefund):
@@ -113,6 +119,8 @@ def check_wanted(
         return known, None
     told = _told(payment, wanted, by=by, now=now)
     _check_fit(payment, wanted, is_told=told is not None)
+    if not isinstance(by, ApiKey):  # Other systems count their own goods.
+        _check_quantities(payment, wanted.lines)
     return None, told
 
 
@@ -232,6 +240,32 @@ def _check_lines(payment: Transaction, lines: Sequence[NoticeLine]) -> None:
     }
     if strange:
         raise NotBought(strange)
+
+
+def _check_quantities(payment: Transaction, lines: Sequence[NoticeLine]) -> None:
+    """Raises TooMany."""
+    left: defaultdict[str, Decimal] = defaultdict(Decimal)
+    names: dict[str, str] = {}
+    for bought in bought_lines(payment) if lines else ():
+        sku = bought.line.product.sku
+        left[sku] += bought.left
+        names[sku] = str(bought.line.product)
+    wanted: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        wanted[line.sku] += line.quantity
+    for sku, quantity in wanted.items():
+        if sku in names and left[sku] < quantity:
+            raise TooMany(too_many(names[sku], left[sku]))
+
+
+def too_many(product: str, left: Decimal) -> str:
+    """The refusal of more of `product` than can still come back."""
+    if not left:
+        return _("All of %(product)s came back already. Leave it empty.") % {"product": product}
+    return _("Only %(left)s of %(product)s can still come back. Enter that many or fewer.") % {
+        "left": f"{left.normalize():f}",
+        "product": product,
+    }
 
 
 def _bought_with(payment: Transaction) -> set[str]:
