@@ -128,7 +128,7 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 @admin.register(Event)
 class EventDesk(EventAdmin):
     fields = ["member", "kind", "in_words", "answers", *EventAdmin.fields[2:]]
-    readonly_fields = ["in_words", "answers"]
+    readonly_fields = ["in_words", "answers", "shown_error"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What campaigns said, for whoever may see their decisions."""

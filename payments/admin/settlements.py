@@ -58,10 +58,10 @@ class SettlementAdmin(StatementUploads, FactAdmin):
         (None, {"fields": ["result"]}),
         (gettext_lazy("The file"), {"fields": [
             "account", "shown_format", "file_name", "period", "rows_read", "uploaded_by",
-            "uploaded_at", "compared_at", "withdrawn_at", "withdrawn_by", "error",
+            "uploaded_at", "compared_at", "withdrawn_at", "withdrawn_by", "shown_error",
         ]}),
     ]  # fmt: skip
-    readonly_fields = ["result", "shown_format", "period"]
+    readonly_fields = ["result", "shown_format", "period", "shown_error"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Settlement]:
         faulty = (

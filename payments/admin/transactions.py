@@ -144,7 +144,7 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
     fieldsets = [
         (None, {"fields": [
             "kind", "shown_amount", "shown_earning", "occurred_at", "member", "store",
-            "shown_state", "error",
+            "shown_state", "shown_error",
         ]}),
         (gettext_lazy("Where it came from"), {"fields": [
             "source", "account", "callback", "received_at", "payment_ref", "effect_ref",
@@ -152,7 +152,9 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
         ]}),
         (gettext_lazy("In the reporting currency"), {"fields": ["rate", "shown_reporting"]}),
     ]  # fmt: skip
-    readonly_fields = ["shown_amount", "shown_earning", "shown_reporting", "shown_state"]
+    readonly_fields = [
+        *("shown_amount", "shown_earning", "shown_reporting", "shown_state", "shown_error"),
+    ]
     export_fields = [
         "occurred_at",
         "payment_ref",
