@@ -11,9 +11,10 @@ from django.db.models import F, Prefetch, Q, Sum
 from django.db.models.functions import Coalesce
 
 from kit.money import Money
-from loyalty.models import Coupon, CouponUse, Lot, RuleVersion, Standing, Tier, Transfer
+from loyalty.models import Award, Coupon, CouponUse, Lot, RuleVersion, Standing, Tier, Transfer
 from members.models import Member, Programme
 from members.persons import own_rows
+from payments.models import Transaction
 
 # How long a coupon that is over stays among the member's coupons.
 COUPON_REMEMBERED = timedelta(days=90)
@@ -106,6 +107,38 @@ def rule_versions(rows: Iterable[LedgerRow]) -> dict[str, RuleVersion]:
 
 def _signed(transfer: Transfer, accounts: Collection[UUID]) -> int:
     return transfer.points if transfer.credit_id in accounts else -transfer.points
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPoints:
+    """What a payment earned, and what became of it by refunds, disputes and what undid them.
+
+    lapsed: would have been taken back too, had they not lapsed before
+    """
+
+    earned: int
+    taken_back: int
+    given_back: int
+    lapsed: int
+
+    @property
+    def left(self) -> int:
+        return self.earned - self.taken_back + self.given_back - self.lapsed
+
+
+def points_of_payment(payment: Transaction) -> PaymentPoints | None:
+    """None where nothing was taken back of the payment, or it has earned nothing yet."""
+    own = Award.objects.filter(transaction=payment).first()
+    corrections = Award.objects.filter(transaction__original=payment)
+    moved = list(corrections.values_list("points", "forgiven"))
+    if own is None or not moved:
+        return None
+    return PaymentPoints(
+        earned=own.points,
+        taken_back=sum(-points for points, _forgiven in moved if points < 0),
+        given_back=sum(points for points, _forgiven in moved if points > 0),
+        lapsed=sum(forgiven for _points, forgiven in moved),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kit.admin import display, once
-from loyalty.models import Award
+from loyalty.models import Award, Transfer
+from loyalty.selectors import points_of_payment
 from loyalty.why import why_rows
 from payments.admin.methods import MethodFilter
 from payments.admin.origins import OriginColumns, VisitorFilter
@@ -79,4 +81,28 @@ class TransactionDesk(RefundPages, OriginColumns, SaleImports, TransactionAdmin)
 
 def _award(row: Transaction) -> dict[str, Any]:
     award = Award.objects.filter(transaction=row).first()
-    return {"award": award, "rows": why_rows(award) if award else []}
+    return {
+        "award": award,
+        "rows": why_rows(award) if award else [],
+        "since": _since(row) if award else None,
+    }
+
+
+def _since(payment: Transaction) -> dict[str, Any] | None:
+    """What is left of the points that a payment earned, once something was taken back of it."""
+    points = points_of_payment(payment)
+    if points is None:
+        return None
+    kinds = Transfer.Kind
+    moved = [
+        (kinds.EARN.label, points.earned),
+        (kinds.TAKE_BACK.label, -points.taken_back),
+        (kinds.GIVE_BACK.label, points.given_back),
+        (_("lapsed before they could be taken back"), -points.lapsed),
+    ]
+    rows = [(label, f"{figure:+,}".replace("-", "−")) for label, figure in moved if figure]
+    return {
+        "left": f"{points.left:,}",
+        "earned": f"{points.earned:,}",
+        "rows": [*rows, (_("left"), f"{points.left:,}")],
+    }
