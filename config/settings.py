@@ -240,7 +240,7 @@ UNFOLD = {
     "TABS": TABS,
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "STYLES": ["/static/config/admin.css"],
-    "SCRIPTS": ["/static/config/charts.js", "/static/config/labels.js"],
+    "SCRIPTS": [f"/static/config/{name}.js" for name in ("charts", "labels", "dialogs")],
     "COMMAND": {"search_models": False, "search_callback": "config.search.search"},
 }
 

@@ -14,7 +14,13 @@ from config.urls import urlpatterns as _product
 
 REFUSED = "You may not open this page, or what it was for has been done already."
 MISSING = "The address may be incomplete, or it leads to something that you may not see."
+OWN = ["/static/config/favicon.svg", "/static/config/error.css", "/admin/"]
 BROKEN = "Something of ours failed. Try again in a moment."
+STALE = (
+    "The page was open for too long, or you have signed in again since. Nothing was changed."
+    " Go back, reload the page and enter it once more; you may have to sign in first."
+    " If it happens again, allow the browser to keep cookies of this address."
+)
 
 
 def _breaks(request: HttpRequest) -> HttpResponse:
@@ -51,6 +57,21 @@ def test_an_address_of_nothing_says_so(client: Client) -> None:
     assert paragraphs(answer) == ["Page not found", MISSING]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/admin/login/", "/admin/auth/user/add/", "/i18n/setlang/"])
+def test_what_is_sent_from_a_stale_page_says_what_to_do(address: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("boss"))
+
+    answer = client.post(address, {"username": "mei", "password": "only-for-tests"})
+
+    assert answer.status_code == 403
+    assert paragraphs(answer) == ["Please try again", STALE]
+    assert links(answer) == OWN
+    assert re.findall("style=|<style|<script", answer.content.decode()) == []
+    assert list(User.objects.values_list("username", flat=True)) == ["boss"]
+
+
 @override_settings(ROOT_URLCONF=__name__)
 def test_a_failure_of_ours_is_said_without_the_database_and_without_the_reason() -> None:
     answer = Client(raise_request_exception=False).get("/breaks")
@@ -85,8 +106,7 @@ def test_the_pages_load_only_ours_and_lead_to_the_start_page() -> None:
 
     answers = [clerk.get(address) for address in ("/admin/health/", "/nothing-here", "/breaks")]
 
-    own = ["/static/config/favicon.svg", "/static/config/error.css", "/admin/"]
     assert [answer.status_code for answer in answers] == [403, 404, 500]
-    assert [links(answer) for answer in answers] == [own, own, own]
+    assert [links(answer) for answer in answers] == [OWN, OWN, OWN]
     for answer in answers:
         assert re.findall("style=|<style|<script", answer.content.decode()) == []
