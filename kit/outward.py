@@ -131,7 +131,7 @@ def _looked_up(target: Target, deadline: float) -> list[Address]:
     try:
         answer = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
     except queue.Empty:
-        raise Unreachable(Trouble.TIME_OUT, "name look-up") from None
+        raise Unreachable(Trouble.TIME_OUT) from None
     if isinstance(answer, OSError):
         raise Unreachable(Trouble.UNKNOWN_NAME, str(answer))
     rows = [unwrapped(ip_address(row[4][0])) for row in answer]

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from kit.outward import Outgoing, fetch
 from members.models import Programme
@@ -26,6 +27,7 @@ def fetch_rates(*, now: datetime) -> Entered | None:
         return None
     answer = fetch(Outgoing("GET", settings.EXCHANGE_RATES_URL), largest=LARGEST)
     if not answer.is_good:
-        raise UnreadableRates(f"The address answered with status {answer.status}.")
+        words = _("The address answered with status %(status)s.")
+        raise UnreadableRates(words % {"status": answer.status})
     days = read_reference_rates(answer.body)
     return enter_reference_rates(days, into=Programme.current().currency, now=now)

@@ -118,7 +118,7 @@ class _Reader:
         parser.Parse(content, True)  # noqa: FBT003 - whether it is the whole file
 
     def _refuse(self, *_declared: object) -> None:
-        raise ValueError("it declares a document type.")
+        raise ValueError(_("it declares a document type."))
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         if name.rpartition(":")[2] != "Cube":
@@ -127,12 +127,13 @@ class _Reader:
             self._day = date.fromisoformat(attributes["time"])
             self.days.setdefault(self._day, {})
             if len(self.days) > _MOST_DAYS:
-                raise ValueError("it has more days than any file of rates.")
+                raise ValueError(_("it has more days than any file of rates."))
         if "currency" in attributes and self._day is not None:
             self._note(self._day, attributes["currency"], Decimal(attributes.get("rate", "")))
 
     def _note(self, day: date, currency: str, rate: Decimal) -> None:
         if not rate.is_finite() or rate <= 0:
-            raise ValueError(f"the rate of {currency} is {rate}.")
+            words = _("the rate of %(currency)s is %(rate)s.")
+            raise ValueError(words % {"currency": currency[:20], "rate": rate})
         if currency in known_currencies():
             self.days[day][currency] = rate
