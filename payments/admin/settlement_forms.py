@@ -1,5 +1,6 @@
 """What is asked for beside a settlement file, and which of its columns is what."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
@@ -81,7 +82,7 @@ class StatementForm(forms.Form):
 
 
 class MappingForm(forms.Form):
-    """One choice for each field: the file's own header, or nothing."""
+    """One choice for each field: the file's own header with an example, or nothing."""
 
     sign = forms.ChoiceField(
         label=gettext_lazy("Payments and refunds"),
@@ -100,12 +101,17 @@ class MappingForm(forms.Form):
         widget=UnfoldBooleanWidget(),
     )
 
-    def __init__(self, *args: Any, headers: tuple[str, ...], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, headers: tuple[str, ...], examples: Mapping[str, str], **kwargs: Any
+    ) -> None:
         guessed = guess(headers)
         kwargs.setdefault("initial", {})
         kwargs["initial"] = {**_first_choices(guessed), **kwargs["initial"]}
         super().__init__(*args, **kwargs)
-        choices = [("", "–"), *((header, header) for header in headers if header)]
+        choices = [
+            ("", "–"),
+            *((header, _with_example(header, examples)) for header in headers if header),
+        ]
         for name, label in FIELDS.items():
             self.fields[name] = forms.ChoiceField(
                 label=capfirst(label),
@@ -152,6 +158,11 @@ class AccountByFileForm(forms.Form):
         super().__init__(*args, **kwargs)
         field: Any = self.fields["store"]
         field.queryset, field.required = stores, needs_store
+
+
+def _with_example(header: str, examples: Mapping[str, str]) -> str:
+    example = examples.get(header, "")
+    return f"{header} = {example}" if example else header
 
 
 def _first_choices(guessed: dict[str, str]) -> dict[str, str]:

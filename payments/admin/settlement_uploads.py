@@ -1,6 +1,7 @@
-"""The pages on which a settlement file is uploaded: the file, then, if need be, its columns."""
+"""The pages on which a settlement file is uploaded: the file, then, if need be, its columns; and
+whether a file that was taken in before is meant."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -17,21 +18,45 @@ from kit.spreadsheet_reading import BrokenSheet
 from kit.spreadsheet_uploads import SealedUploads, UploadIsGone
 from members.models import Store
 from payments.admin.settlement_forms import AccountByFileForm, MappingForm, StatementForm
+from payments.admin.settlement_preview import Preview, preview_of
 from payments.models import Account, Settlement, StatementMapping
 from payments.services.reconcile.comparing import COMPARED_AT_ONCE, compare_again
 from payments.services.reconcile.proposing import add_account_by_file
 from payments.services.reconcile.reading import (
     GENERIC,
     format_of,
-    headers_of,
     options_of,
     read_statement,
+    table_of,
 )
+from payments.services.reconcile.repeats import earlier_upload
 from payments.services.reconcile.taking import CannotTake, Upload, take_statement
 from payments.statements import all_formats
 from payments.statements.archives import unpacked
+from payments.statements.base import Statement
+from payments.statements.generic import FIELDS
 
 _CARRIED: Final = "settlement-upload"  # In the session: what was chosen beside the sealed file.
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """An upload that waits for an answer.
+
+    is_again: it was taken in before, and somebody said that it comes in its place
+    """
+
+    account: Account
+    content: bytes
+    form: str
+    name: str
+    encoding: str
+    days: tuple[date | None, date | None]
+    is_again: bool
+
+    def upload(self) -> Upload:
+        earlier = earlier_upload(self.account, self.content) if self.is_again else None
+        return Upload(self.account, self.form, self.content, self.name, *self.days, earlier)
 
 
 class StatementUploads:
@@ -45,6 +70,7 @@ class StatementUploads:
         view = self.admin_site.admin_view
         return [
             path("upload/", view(self.upload), name="payments_settlement_upload"),
+            path("upload/again/", view(self.again), name="payments_settlement_again"),
             path("upload/columns/", view(self.columns), name="payments_settlement_columns"),
             path("upload/account/", view(self.account), name="payments_settlement_account"),
             *super().get_urls(),  # type: ignore[misc]
@@ -69,30 +95,55 @@ class StatementUploads:
                 form.add_error("file", str(problem))
         return self._page(request, _("Upload a settlement file"), form, is_upload=True)
 
+    def again(self, request: HttpRequest) -> HttpResponse:
+        """For a file that was taken in before: look there, or take it in once more."""
+        self._check(request)
+        carried = self._carried(request)
+        earlier = earlier_upload(carried.account, carried.content) if carried else None
+        if carried is None or earlier is None:
+            return self._upload_again(request)
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("This file was taken in already"),
+                "earlier": earlier,
+                "name": carried.name,
+                "opts": self.model._meta,
+            }
+            return TemplateResponse(request, "admin/payments/statement_again.html", context)
+        if request.POST.get("earlier") != str(earlier.pk):  # Somebody was faster.
+            return redirect("admin:payments_settlement_change", earlier.pk)
+        request.session[_CARRIED] |= {"is_again": True}
+        if carried.form == GENERIC:
+            return redirect("admin:payments_settlement_columns")
+        try:
+            return self._take(request, replace(carried, is_again=True))
+        except (BrokenSheet, CannotTake) as problem:
+            self.message_user(request, str(problem), "error")
+            return redirect("admin:payments_settlement_upload")
+
     def columns(self, request: HttpRequest) -> HttpResponse:
         """Which column is what, for a file that names them in its own way."""
         self._check(request)
-        carried = request.session.get(_CARRIED) or {}
-        account = self._accounts(request).filter(pk=carried.get("account")).first()
-        try:
-            content = SealedUploads(name=carried.get("upload", "")).read()
-        except UploadIsGone:
-            account = None
-        if account is None:
-            self.message_user(request, _("Please upload the file again."), "warning")
-            return redirect("admin:payments_settlement_upload")
-        headers = headers_of(content, encoding=carried["encoding"])
-        form = MappingForm(request.POST or None, headers=headers, initial=_remembered(account))
+        carried = self._carried(request)
+        if carried is None:
+            return self._upload_again(request)
+        sheet = table_of(carried.content, encoding=carried.encoding)
+        known = _remembered(carried.account)
+        preview = preview_of(sheet, {name: known[name] for name in FIELDS if name in known})
+        form = MappingForm(
+            request.POST or None,
+            headers=sheet.headers,
+            examples=preview.examples,
+            initial=known,
+        )
         if request.method == "POST" and form.is_valid():
             try:
-                settlement = self._take_mapped(request, account, content, form)
+                return self._take_mapped(request, carried, form)
             except (BrokenSheet, CannotTake) as problem:
                 form.add_error(None, str(problem))
-            else:
-                SealedUploads(name=carried["upload"]).remove()
-                del request.session[_CARRIED]
-                return redirect("admin:payments_settlement_change", settlement.pk)
-        return self._page(request, _("Which column is what?"), form, is_upload=False)
+        title = _("Which column is what?")
+        return self._page(request, title, form, is_upload=False, preview=preview)
 
     def account(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("payments.add_account"):
@@ -120,57 +171,81 @@ class StatementUploads:
         return self.admin_site._registry[Account].get_queryset(request)
 
     def _read(self, request: HttpRequest, given: dict[str, Any]) -> HttpResponse:
-        """Take the file in, or ask for its columns first."""
+        """Take the file in, or ask for its columns or whether it is meant first."""
         content = unpacked(given["file"].read())
-        account, encoding = given["account"], given["encoding"]
+        encoding = given["encoding"]
         form = all_formats().get(given["form"]) or format_of(content, encoding=encoding)
-        if form.code == GENERIC:
-            return self._carry(request, given, content)
-        options = options_of(account, encoding=encoding)
-        statement = read_statement(content, form, options)
-        upload = Upload(
-            account=account,
-            form=form.code,
+        carried = _Carried(
+            account=given["account"],
             content=content,
+            form=form.code,
             name=given["file"].name,
-            starts_on=given["starts_on"],
-            ends_on=given["ends_on"],
+            encoding=encoding,
+            days=(given["starts_on"], given["ends_on"]),
+            is_again=False,
         )
-        settlement = take_statement(upload, statement, user=request.user, now=timezone.now())
-        self._compare(request, settlement)
-        return redirect("admin:payments_settlement_change", settlement.pk)
+        if form.code == GENERIC:
+            table_of(content, encoding=encoding)  # Says now what cannot be read.
+        if earlier_upload(carried.account, content) is not None:
+            _carry(request, carried)
+            return redirect("admin:payments_settlement_again")
+        if form.code == GENERIC:
+            _carry(request, carried)
+            return redirect("admin:payments_settlement_columns")
+        return self._take(request, carried)
 
-    def _carry(self, request: HttpRequest, given: dict[str, Any], content: bytes) -> HttpResponse:
-        headers_of(content, encoding=given["encoding"])  # Says now what cannot be read.
-        sealed = SealedUploads()
-        sealed.save(content)
-        request.session[_CARRIED] = {
-            "upload": sealed.name,
-            "name": given["file"].name,
-            "account": given["account"].pk,
-            "encoding": given["encoding"],
-            "days": [str(given[day]) if given[day] else "" for day in ("starts_on", "ends_on")],
-        }
-        return redirect("admin:payments_settlement_columns")
+    def _carried(self, request: HttpRequest) -> _Carried | None:
+        """What waits for an answer; None if it is gone, or of an account out of scope."""
+        kept = request.session.get(_CARRIED) or {}
+        account = self._accounts(request).filter(pk=kept.get("account")).first()
+        try:
+            content = SealedUploads(name=kept.get("upload", "")).read()
+        except UploadIsGone:
+            return None
+        if account is None:
+            return None
+        starts_on, ends_on = (date.fromisoformat(day) if day else None for day in kept["days"])
+        return _Carried(
+            account=account,
+            content=content,
+            form=kept["form"],
+            name=kept["name"],
+            encoding=kept["encoding"],
+            days=(starts_on, ends_on),
+            is_again=kept["is_again"],
+        )
+
+    def _upload_again(self, request: HttpRequest) -> HttpResponse:
+        self.message_user(request, _("Please upload the file again."), "warning")
+        return redirect("admin:payments_settlement_upload")
+
+    def _take(self, request: HttpRequest, carried: _Carried) -> HttpResponse:
+        options = options_of(carried.account, encoding=carried.encoding)
+        statement = read_statement(carried.content, all_formats()[carried.form], options)
+        return self._taken(request, carried.upload(), statement)
 
     def _take_mapped(
-        self, request: HttpRequest, account: Account, content: bytes, form: MappingForm
-    ) -> Settlement:
-        carried = request.session[_CARRIED]
+        self, request: HttpRequest, carried: _Carried, form: MappingForm
+    ) -> HttpResponse:
         chosen = {name: form.cleaned_data[name] for name in ("sign", "day_order")}
         options = replace(
-            options_of(account, encoding=carried["encoding"]), columns=form.columns, **chosen
+            options_of(carried.account, encoding=carried.encoding), columns=form.columns, **chosen
         )
-        statement = read_statement(content, all_formats()[GENERIC], options)
-        days = [date.fromisoformat(day) if day else None for day in carried["days"]]
-        upload = Upload(account, GENERIC, content, carried["name"], *days)
-        settlement = take_statement(upload, statement, user=request.user, now=timezone.now())
+        statement = read_statement(carried.content, all_formats()[GENERIC], options)
+        answer = self._taken(request, carried.upload(), statement)
         if form.cleaned_data["remember"]:
             StatementMapping.objects.update_or_create(
-                account=account, defaults={"columns": form.columns, **chosen}
+                account=carried.account, defaults={"columns": form.columns, **chosen}
             )
+        return answer
+
+    def _taken(self, request: HttpRequest, upload: Upload, statement: Statement) -> HttpResponse:
+        settlement = take_statement(upload, statement, user=request.user, now=timezone.now())
+        kept = request.session.pop(_CARRIED, None)
+        if kept is not None:
+            SealedUploads(name=kept["upload"]).remove()
         self._compare(request, settlement)
-        return settlement
+        return redirect("admin:payments_settlement_change", settlement.pk)
 
     def _compare(self, request: HttpRequest, settlement: Settlement) -> None:
         compare_again(settlement, now=timezone.now())
@@ -179,18 +254,40 @@ class StatementUploads:
             self.message_user(request, words)
 
     def _page(
-        self, request: HttpRequest, title: str, form: Any, *, is_upload: bool
+        self,
+        request: HttpRequest,
+        title: str,
+        form: Any,
+        *,
+        is_upload: bool,
+        preview: Preview | None = None,
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": title,
             "form": form,
             "is_upload": is_upload,
+            "preview": preview,
             "formats": list(all_formats().values()),
             "may_add_account": request.user.has_perm("payments.add_account"),
             "opts": self.model._meta,
         }
         return TemplateResponse(request, "admin/payments/statement_upload.html", context)
+
+
+def _carry(request: HttpRequest, carried: _Carried) -> None:
+    """Keep an upload, sealed, until its questions are answered."""
+    sealed = SealedUploads()
+    sealed.save(carried.content)
+    request.session[_CARRIED] = {
+        "upload": sealed.name,
+        "name": carried.name,
+        "account": carried.account.pk,
+        "form": carried.form,
+        "encoding": carried.encoding,
+        "days": [str(day) if day else "" for day in carried.days],
+        "is_again": carried.is_again,
+    }
 
 
 def _remembered(account: Account) -> dict[str, str]:

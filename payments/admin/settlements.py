@@ -26,6 +26,7 @@ from payments.models import Settlement, SettlementRow
 from payments.services.reconcile.comparing import COMPARED_AT_ONCE, compare_again
 from payments.services.reconcile.figures import balances_of, counts_of, fees_of
 from payments.services.reconcile.proposing import BY_FILE, Result, book_by_file
+from payments.services.reconcile.repeats import repeated_by
 from payments.services.reconcile.taking import withdraw
 from payments.statements import all_formats
 from payments.wording import footing_in_words
@@ -205,6 +206,7 @@ def render_result(row: Settlement) -> str:
     context = {
         "settlement": row,
         "warnings": list(_warnings(row)),
+        "repeated": _repeated(row),
         "verdicts": [
             {
                 "label": Verdict(verdict).label,
@@ -278,6 +280,26 @@ def _warnings(row: Settlement) -> Any:
             row.rows_unread,
         )
         yield words % {"count": row.rows_unread}
+
+
+def _repeated(row: Settlement) -> dict[str, Any] | None:
+    """A hint at the earlier file of which this one largely consists."""
+    found = repeated_by(row)
+    if found is None:
+        return None
+    words = ngettext(
+        "%(shared)s of the %(count)s row of this file is in an earlier one too. If it is the same"
+        " statement again, withdraw this file.",
+        "%(shared)s of the %(count)s rows of this file are in an earlier one too. If it is the"
+        " same statement again, withdraw this file.",
+        row.rows_read,
+    )
+    figures = {"shared": f"{found.rows:,}", "count": f"{row.rows_read:,}"}
+    return {
+        "sentence": words % figures,
+        "file": found.earlier,
+        "url": _url("change", found.earlier.pk),
+    }
 
 
 def _rows_url(row: Settlement, verdict: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from kit.spreadsheet_encoding import UndecodableText, decode
-from kit.spreadsheet_reading import BrokenSheet, fold, read_sheet
+from kit.spreadsheet_reading import BrokenSheet, Sheet, fold, read_sheet
 from members.models import Programme
 from payments.models import Account, StatementMapping
 from payments.statements import all_formats
@@ -42,10 +42,9 @@ def read_statement(content: bytes, form: Format, options: Options) -> Statement:
     return statement
 
 
-def headers_of(content: bytes, *, encoding: str = "") -> tuple[str, ...]:
-    """The file's own names of its columns."""
-    words = all_formats()[GENERIC].words
-    return read_sheet(content, known_words=words, encoding=encoding).headers
+def table_of(content: bytes, *, encoding: str = "") -> Sheet:
+    """The file as it is, with its own names of its columns; raises BrokenSheet."""
+    return read_sheet(content, known_words=all_formats()[GENERIC].words, encoding=encoding)
 
 
 def options_of(account: Account, *, encoding: str = "") -> Options:

@@ -1,6 +1,5 @@
 """Taking a settlement file in: its rows become facts, once for each file."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from kit.ids import uuid7
 from payments.models import Account, Settlement, SettlementRow
 from payments.services.reconcile.reading import options_of
+from payments.services.reconcile.repeats import hash_of
 from payments.statements import all_formats
 from payments.statements.base import Statement, StatementRow
 
@@ -26,7 +26,10 @@ class CannotTake(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file with what was chosen beside it; the days only where the file does not say them."""
+    """A file with what was chosen beside it; the days only where the file does not say them.
+
+    replaces: the same file, taken in before; it is withdrawn when this one comes in its place
+    """
 
     account: Account
     form: str
@@ -34,6 +37,7 @@ class Upload:
     name: str
     starts_on: date | None = None
     ends_on: date | None = None
+    replaces: Settlement | None = None
 
 
 def take_statement(
@@ -45,7 +49,7 @@ def take_statement(
         account=upload.account,
         format=upload.form,
         file_name=upload.name[:200],
-        file_hash=hashlib.sha256(upload.content).digest(),
+        file_hash=hash_of(upload.content),
         starts_on=starts_on,
         ends_on=ends_on,
         rows_read=len(statement.rows),
@@ -61,6 +65,8 @@ def take_statement(
     )
     try:
         with transaction.atomic():
+            if upload.replaces is not None:
+                withdraw(upload.replaces, user=user, now=now)
             settlement.save(force_insert=True)
             SettlementRow.record(_rows(settlement, statement.rows))
     except IntegrityError as problem:
