@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 
 from config.stuck import CACHED_SECONDS, open_alarms, stuck_count
 from payments.models import Proposal, UnmatchedPayment
-from payments.unmatched import count_waiting
+from payments.unmatched import kept_count
 
 MOST_SHOWN = 999
 
@@ -22,7 +22,7 @@ def unmatched_badge(request: HttpRequest) -> str:
     desk = admin.site._registry[UnmatchedPayment]
     if not desk.has_view_permission(request):
         return ""
-    return shown(count_waiting(request.user, desk.get_queryset(request)))
+    return shown(kept_count(request.user, desk.get_queryset(request)))
 
 
 def alarm_badge(request: HttpRequest) -> str:

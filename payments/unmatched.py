@@ -73,17 +73,25 @@ def waiting_payments() -> Q:
     return unmatched() & Q(kind=Transaction.Kind.PAYMENT)
 
 
-def count_waiting(user: Any, queue: QuerySet[Any]) -> int:
+def count_of(queue: QuerySet[Any]) -> int:
+    return queue.order_by()[:MOST_COUNTED].count()
+
+
+def kept_count(user: Any, queue: QuerySet[Any]) -> int:
     """How many are in `queue`, which is what `user` may see of it: at most a minute old."""
     kept: int | None = cache.get(_counted(user))
     if kept is None:
-        kept = queue.order_by()[:MOST_COUNTED].count()
-        cache.set(_counted(user), kept, _COUNTED_SECONDS)
+        kept = count_of(queue)
+        keep_count(user, kept)
     return kept
 
 
+def keep_count(user: Any, count: int) -> None:
+    cache.set(_counted(user), count, _COUNTED_SECONDS)
+
+
 def forget_count(user: Any) -> None:
-    """Of somebody who has just linked some, or looks at them."""
+    """Of somebody who has just linked some."""
     cache.delete(_counted(user))
 
 

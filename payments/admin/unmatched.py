@@ -36,8 +36,8 @@ from payments.unmatched import (
     MOST,
     MOST_COUNTED,
     Payer,
-    count_waiting,
-    forget_count,
+    count_of,
+    keep_count,
     payers_of,
     waiting_payments,
 )
@@ -81,8 +81,9 @@ class UnmatchedDesk(SheetImportMixin, FactAdmin):
             return self._link(request)
         rows = self.get_queryset(request).select_related("store__region", "account")
         payers = payers_of(rows, self._members(request), scope=scope_of(request.user))
-        forget_count(request.user)  # So that the sidebar says the same number as this page.
-        waiting = count_waiting(request.user, self.get_queryset(request))
+        waiting = sum(len(payer.payments) for payer in payers)
+        waiting = waiting if waiting < MOST else count_of(self.get_queryset(request))
+        keep_count(request.user, waiting)  # So that the sidebar says the same as this page.
         context = {
             **(extra_context or {}),
             "title": _("Unmatched payments"),
