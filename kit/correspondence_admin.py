@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 
+from kit.admin import display
 from kit.correspondence import DEAD, Attempt, Correspondent
 from kit.outward import in_words
 from kit.work import IS_DUE, IS_PARKED, REPAIR, Work
@@ -26,6 +29,27 @@ STATE_LABELS = {
     REPAIR: "danger",
     "dropped": "warning",
 }
+
+
+class LogOfTries:
+    """For the lists of what is handed over. Who sends again lets the waits between tries begin
+    anew (`attempts`); the log goes on, and it is the log that says how often that was tried."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)  # type: ignore[misc]
+        log: Any = rows.model._meta.get_field("tries")
+        own = log.related_model.objects.filter(**{log.field.name: OuterRef("pk")})
+        counted = own.order_by().values(log.field.name).annotate(rows=Count("pk")).values("rows")
+        seen: QuerySet[Any] = rows.annotate(tried=Coalesce(Subquery(counted), 0))
+        return seen
+
+    @display(description=gettext_lazy("attempts"))
+    def shown_tries(self, row: Any) -> str:
+        return number_format(row.tried)
+
+    @display(description=gettext_lazy("last answers"))
+    def last_answers(self, row: Any) -> str:
+        return attempts_table(row.tries.all()[:MOST_SHOWN])
 
 
 class HandOverFilter(DropdownFilter):  # type: ignore[misc]

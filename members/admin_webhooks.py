@@ -31,6 +31,7 @@ from kit.correspondence_admin import (
     MOST_SHOWN,
     STATE_LABELS,
     HandOverFilter,
+    LogOfTries,
     attempts_table,
     standing_in_words,
     state_of,
@@ -278,9 +279,9 @@ class TypeFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(FactAdmin):
+class DeliveryAdmin(LogOfTries, FactAdmin):
     scope = HEADQUARTERS
-    list_display = ["queued_at", "endpoint", "type", "member", "attempts", "shown_state"]
+    list_display = ["queued_at", "endpoint", "type", "member", "shown_tries", "shown_state"]
     list_select_related = ["member"]
     list_filter = [
         HandOverFilter,
@@ -306,10 +307,11 @@ class DeliveryAdmin(FactAdmin):
         "sent_at",
         "state",
         "due_at",
+        "shown_tries",
         "data",
-        "tries",
+        "last_answers",
     ]
-    readonly_fields = ["state", "tries"]
+    readonly_fields = ["state", "shown_tries", "last_answers"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows = super().get_queryset(request).select_related("endpoint")
@@ -334,10 +336,6 @@ class DeliveryAdmin(FactAdmin):
     @display(description=gettext_lazy("state"))
     def state(self, delivery: Delivery) -> str:
         return self.shown_state(delivery)[1]
-
-    @display(description=gettext_lazy("attempts"))
-    def tries(self, delivery: Delivery) -> str:
-        return attempts_table(delivery.tries.all()[:MOST_SHOWN])
 
 
 def say_resent(desk: BaseAdmin, request: HttpRequest, count: int) -> None:

@@ -16,10 +16,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kit.admin import BaseStacked, FactAdmin, PeriodFilter, RelatedFilter, action, display
 from kit.correspondence_admin import (
-    MOST_SHOWN,
     STATE_LABELS,
     HandOverFilter,
-    attempts_table,
+    LogOfTries,
     standing_in_words,
     state_of,
 )
@@ -81,9 +80,9 @@ class RelayInline(BaseStacked):
 
 
 @admin.register(RelayedPost)
-class RelayedPostAdmin(FactAdmin):
+class RelayedPostAdmin(LogOfTries, FactAdmin):
     scope = Scoping(store="account__store", region="account__store__region")
-    list_display = ["received_at", "account", "callback", "attempts", "taken_at", "shown_state"]
+    list_display = ["received_at", "account", "callback", "shown_tries", "taken_at", "shown_state"]
     list_select_related = ["account", "callback"]
     list_filter = [HandOverFilter, ("account", RelatedFilter), ("received_at", PeriodFilter)]
     search_fields = ["=callback__delivery_key"]
@@ -95,8 +94,11 @@ class RelayedPostAdmin(FactAdmin):
         " address too."
     )
     actions_detail = ["pass_one_on"]
-    fields = ["account", "callback", "received_at", "taken_at", "state", "due_at", "tries"]
-    readonly_fields = ["state", "tries"]
+    fields = [
+        "account", "callback", "received_at", "taken_at", "state", "due_at", "shown_tries",
+        "last_answers",
+    ]  # fmt: skip
+    readonly_fields = ["state", "shown_tries", "last_answers"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RelayedPost]:
         return super().get_queryset(request).defer("sealed")
@@ -127,7 +129,3 @@ class RelayedPostAdmin(FactAdmin):
     @display(description=gettext_lazy("state"))
     def state(self, post: RelayedPost) -> str:
         return self.shown_state(post)[1]
-
-    @display(description=gettext_lazy("attempts"))
-    def tries(self, post: RelayedPost) -> str:
-        return attempts_table(post.tries.all()[:MOST_SHOWN])

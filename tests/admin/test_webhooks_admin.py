@@ -12,7 +12,7 @@ from kit.correspondence import DEAD
 from members.models import Delivery, Endpoint
 from members.webhooks import announce_events
 from payments.models import Relay, RelayedPost
-from payments.services.accounts import known_account
+from payments.services.accounts import forget_accounts, known_account
 from payments.services.relay import pass_on
 from tests import build
 from tests.admin.conftest import World
@@ -135,6 +135,66 @@ def test_selected_deliveries_are_sent_again_from_the_list(world: World) -> None:
     assert "1 delivery is sent again." in words(answer)
     first, second = shop.seen
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
+
+
+def shown(client: Client, row: Delivery | RelayedPost) -> list[str]:
+    """Of its page: how often it was tried, and each answer in the log."""
+    options = row._meta
+    name = f"admin:{options.app_label}_{options.model_name}"
+    page = client.get(reverse(f"{name}_change", args=[row.pk])).content.decode()
+    listed = client.get(reverse(f"{name}_changelist")).context["cl"].result_list
+    (tried,) = [each.tried for each in listed if each.pk == row.pk]
+    log = page.split("Last answers")[1]
+    return [str(tried), *re.findall(r"<td>(\d{3}[^<]*)</td>", log)]
+
+
+def test_what_is_sent_again_keeps_the_log_of_its_tries(world: World) -> None:
+    client = as_boss(world)
+    with outside(Said(400, b"first")) as shop:
+        hook = endpoint(shop.url)
+        build.member()
+        drain_deliveries()
+        (delivery,) = Delivery.objects.filter(endpoint=hook)
+        Delivery.objects.update(waiting_for=DEAD)
+        before = shown(client, delivery)
+        shop.say = lambda _seen: Said(400, b"second")
+        client.get(reverse("admin:members_delivery_resend_one", args=[delivery.pk]))
+        drain_deliveries()
+
+    delivery.refresh_from_db()
+    assert before == ["1", "400 · first"]
+    assert shown(client, delivery) == ["2", "400 · second", "400 · first"]
+    assert delivery.attempts == 1  # The waits between tries begin anew.
+    waits = (delivery.due_at or timezone.now()) - timezone.now()
+    assert waits.total_seconds() < 10
+
+
+def test_a_post_that_is_passed_on_again_keeps_the_log_of_its_tries(world: World) -> None:
+    client, account = as_boss(world), world.near.account
+    with outside(Said(400, b"first")) as shop:
+        Relay.objects.create(account=account, url=shop.url)
+        forget_accounts()
+        build.send(build.payment("10.00"), to=account)
+        drain_posts()
+        (post,) = RelayedPost.objects.all()
+        RelayedPost.objects.update(waiting_for=DEAD)
+        before = shown(client, post)
+        shop.say = lambda _seen: Said(200, b"second")
+        client.get(reverse("admin:payments_relayedpost_pass_one_on", args=[post.pk]))
+        drain_posts()
+
+    assert before == ["1", "400 · first"]
+    assert shown(client, post) == ["2", "200 · second", "400 · first"]
+
+
+def drain_deliveries() -> None:
+    while announce_events(now=timezone.now(), limit=48):
+        pass
+
+
+def drain_posts() -> None:
+    while pass_on(now=timezone.now(), limit=48):
+        pass
 
 
 def test_staff_of_one_store_see_no_endpoint(world: World) -> None:
