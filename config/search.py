@@ -1,4 +1,4 @@
-"""What Ctrl+K finds: members, coupons, transactions; each within the scope of who asks."""
+"""What Ctrl+K finds: members, coupons, transactions, orders; each within the scope of who asks."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
@@ -15,8 +16,8 @@ from kit.masking import mask_name
 from loyalty.models import Coupon
 from members.models import Member
 from members.search import members_matching
-from payments.models import Transaction
-from payments.search import by_payment_ref
+from payments.models import Order, Transaction
+from payments.search import by_number
 
 MOST: Final = 20
 SHORTEST: Final = 3
@@ -31,6 +32,7 @@ def search(request: HttpRequest, search_term: str) -> list[SearchResult]:
         *_members(request, term),
         *_coupons(request, term),
         *_transactions(request, term),
+        *_orders(request, term),
     ]
 
 
@@ -50,10 +52,17 @@ def _coupons(request: HttpRequest, term: str) -> Iterable[SearchResult]:
 
 
 def _transactions(request: HttpRequest, term: str) -> Iterable[SearchResult]:
-    rows = _visible(request, Transaction).filter(by_payment_ref(term))
+    rows = _visible(request, Transaction).filter(by_number(term))
     for row in rows[:MOST]:
         words = f"{row.get_kind_display()} · {row.money}"
         yield _result(row, row.payment_ref, words, "receipt_long")
+
+
+def _orders(request: HttpRequest, term: str) -> Iterable[SearchResult]:
+    rows = _visible(request, Order).filter(order_ref=term)
+    for row in rows[:MOST]:
+        words = f"{capfirst(row._meta.verbose_name)} · {row.money}"
+        yield _result(row, row.order_ref, words, "shopping_bag")
 
 
 def _visible(request: HttpRequest, model: type[Model]) -> QuerySet[Any]:

@@ -1,4 +1,6 @@
-"""Finding transactions by what staff type: each look-up but the last stands on an index."""
+"""Finding transactions by what staff type: each look-up stands on an index."""
+
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -6,15 +8,14 @@ from kit.ids import normal_code
 from kit.scope import NOTHING
 from members.models import Member
 from members.persons import own_rows
-from payments.models import Account, Transaction
+from payments.models import Account, AmountConflict, Transaction
 
 _MOST = 100
 
 
-def by_payment_ref(reference: str) -> Q:
-    """The unique key begins with the account, so all of the few accounts are named."""
-    accounts = list(Account.objects.values_list("pk", flat=True))
-    return Q(account__in=accounts, payment_ref=reference)
+def by_number(text: str) -> Q:
+    """A whole payment reference or order number."""
+    return Q(pk__in=_of_payment(text)) | Q(order_ref=text)
 
 
 def transactions_matching(term: str) -> Q:
@@ -22,8 +23,19 @@ def transactions_matching(term: str) -> Q:
     text = term.strip()
     if not text:
         return NOTHING
-    paid = Transaction.objects.filter(by_payment_ref(text)).values_list("pk", flat=True)
-    if found := list(paid[:_MOST]):
-        return Q(pk__in=found)
+    if found := _of_payment(text):
+        return Q(pk__in=found) | Q(order_ref=text)
     member = Member.objects.filter(code=normal_code(text)).first()
     return Q(member__in=own_rows(member)) if member else Q(order_ref=text)
+
+
+def _of_payment(reference: str) -> set[UUID]:
+    """The unique key begins with the account, so all of the few accounts are named. Where more was
+    paid than was told first, the rest is a payment beside it, with a reference of its own."""
+    accounts = list(Account.objects.values_list("pk", flat=True))
+    told = Transaction.objects.filter(account__in=accounts, payment_ref=reference)
+    found = set(told.values_list("pk", flat=True)[:_MOST])
+    if not found:
+        return found
+    decided = AmountConflict.objects.filter(first__in=found, correction__isnull=False)
+    return found | set(decided.values_list("correction_id", flat=True))
