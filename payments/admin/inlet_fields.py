@@ -14,6 +14,7 @@ from unfold.widgets import (
 
 from kit.money import known_currencies
 from kit.untrusted import Unreadable
+from kit.wording import said_in_words
 from payments import inlet_recipe as recipes
 from payments.inlet_posts import tree_of
 from payments.inlet_recipe import PATHS, BadRecipe, Recipe
@@ -197,7 +198,8 @@ class SampleForm(forms.Form):
                 raise forms.ValidationError(_("There is nothing in it."))
         except Unreadable as problem:
             words = _("This can be read neither as JSON nor as a form: %(problem)s")
-            raise forms.ValidationError(words % {"problem": problem}) from problem
+            told = {"problem": said_in_words(problem.kept)}
+            raise forms.ValidationError(words % told) from problem
         return given
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,19 @@ def test_every_sentence_stands_in_the_code_word_for_word() -> None:
     assert [place for place, first in found if not _is_sentence(first)] == []
 
 
+def test_no_name_of_an_error_s_class_is_kept_or_shown() -> None:
+    naming = re.compile(r"type\((problem|error|refusal|broken)\)\.__name__")
+
+    found = [path for path in _modules() if naming.search(path.read_text())]
+
+    assert found == []
+
+
+def _modules() -> Iterator[Path]:
+    for folder in ("kit", "members", "payments", "loyalty", "campaigns", "config"):
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
 def _is_sentence(first: ast.expr) -> bool:
     """Or a text that came from elsewhere."""
     if isinstance(first, ast.Constant):
@@ -130,10 +144,9 @@ def _is_sentence(first: ast.expr) -> bool:
 
 
 def _sayings() -> Iterator[tuple[str, ast.expr]]:
-    for folder in ("kit", "members", "payments", "loyalty", "campaigns", "config"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    place = f"{path.relative_to(ROOT)}:{node.lineno}"
-                    if node.func.id in SAYING:
-                        yield place, node.args[0]
+    for path in _modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                if node.func.id in SAYING:
+                    yield place, node.args[0]
