@@ -111,9 +111,7 @@ class ReturnedField(forms.Field):
                 words = {"product": name, "problem": " ".join(refusal.messages)}
                 problems.append(_("%(product)s: %(problem)s") % words)
                 continue
-            if given and given > row.left:
-                problems.append(too_many(name, row.left))
-            elif given:
+            if given:
                 picked.append(Picked(row, given))
         if problems:
             raise ValidationError(problems)
@@ -125,6 +123,15 @@ def returned_field(payment: Transaction) -> ReturnedField | None:
     found = bought_lines(payment)[:MOST_SHOWN]
     rows = [row for row in found if row.goods.quantity > 0 and row.goods.amount >= 0]
     return ReturnedField(payment, rows, left_of(payment)) if rows else None
+
+
+def refusals_of(picked: Sequence[Picked]) -> list[str]:
+    """Where more came back than was on the line."""
+    return [
+        too_many(str(each.bought.line.product), each.bought.left)
+        for each in picked
+        if each.quantity > each.bought.left
+    ]
 
 
 def proposed_amount(picked: Sequence[Picked], left: Money) -> Decimal:

@@ -23,7 +23,12 @@ from unfold.widgets import (
 from kit.admin import PlainDecimalField, action, display, once
 from kit.ids import new_code
 from kit.money import LARGEST, Money, MoneyError
-from payments.admin.refund_lines import lines_of, proposed_amount, returned_field
+from payments.admin.refund_lines import (
+    lines_of,
+    proposed_amount,
+    refusals_of,
+    returned_field,
+)
 from payments.models import Transaction
 from payments.providers.base import Kind
 from payments.rules.remaining import counting
@@ -112,7 +117,7 @@ class RefundDialog(BaseDialogForm):  # type: ignore[misc]
         cleaned["money"] = self._money(amount)
         if not self.errors:
             cleaned["lines"] = lines_of(picked, cleaned["money"])
-            self._check(_wanted_of(cleaned))
+            self._check(_wanted_of(cleaned), refusals_of(picked))
         return cleaned
 
     def _money(self, amount: Decimal) -> Money | None:
@@ -128,13 +133,15 @@ class RefundDialog(BaseDialogForm):  # type: ignore[misc]
             self.add_error("amount", _("The amount has more decimals than its currency."))
             return None
 
-    def _check(self, wanted: Wanted) -> None:
+    def _check(self, wanted: Wanted, refusals: list[str]) -> None:
         """What booking would refuse is said here, beside what was typed."""
         try:
-            _known, told = check_wanted(self.payment, wanted, by=None, now=timezone.now())
+            known, told = check_wanted(self.payment, wanted, by=None, now=timezone.now())
         except CannotRefund as refusal:
             self.add_error(_FIELDS.get(type(refusal), "amount"), str(refusal))
             return
+        if refusals and known is None:  # Pressed twice, it came back by the first one.
+            self.add_error("lines", refusals)
         if told is not None:
             words = _(
                 "The platform reported one of this amount already: %(ref)s. If this is "

@@ -202,6 +202,35 @@ def test_two_who_enter_the_same_goods_at_once_enter_them_once(
     assert came_back_of(payment) == [("CUP", Decimal(1), Decimal(20))]
 
 
+def test_the_button_pressed_twice_brings_them_back_once(
+    bought: Callable[[str], Transaction], as_manager: Client
+) -> None:
+    payment, given = bought("b1"), {**GIVEN, "amount": "80", "lines-2": "1"}
+
+    for words in ("HK$80.00 was entered.", "HAND-1 had been entered already."):
+        assert words in said(act(as_manager, Transaction, payment, "refund_one", **given))
+
+    assert came_back_of(payment) == [("CUP", Decimal(1), Decimal(80))]
+
+
+def test_each_line_gives_back_its_own_where_two_are_of_one_product(
+    world: World, as_manager: Client
+) -> None:
+    two = [{"sku": "CUP", "amount": "80.00"}, {"sku": "CUP", "amount": "0.00"}]
+    build.send(build.payment("80.00", ref="b1", lines=two), to=world.near.account)
+    pipeline.run(now=NOON)
+    payment = Transaction.objects.get(payment_ref="b1")
+
+    wrong = act(as_manager, Transaction, payment, "refund_one", **{**GIVEN, "lines-1": "2"})
+    both, one = {**GIVEN, "lines-1": "1", "lines-2": "1"}, Decimal(1)
+    right = act(as_manager, Transaction, payment, "refund_one", **both)
+
+    words = "Only 1 of CUP can still come back. Enter that many or fewer."
+    assert wrong.context["form"].errors == {"lines": [words]}
+    assert "HK$80.00 was entered" in said(right)
+    assert came_back_of(payment) == [("CUP", one, Decimal(80)), ("CUP", one, Decimal(0))]
+
+
 def test_goods_are_left_out_of_a_chargeback(
     bought: Callable[[str], Transaction], as_manager: Client
 ) -> None:
