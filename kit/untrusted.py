@@ -76,6 +76,8 @@ def form_fields(body: bytes) -> dict[bytes, bytes]:
 
 def clean_text(value: object, name: str, *, longest: int = LONGEST_TEXT) -> str:
     """`value` as one line that a database can hold; raises Unreadable, also for a blank one."""
+    if value is None:
+        raise Unreadable("%(field)s is missing.", field=name)
     if not isinstance(value, str):
         raise Unreadable("%(field)s is not text.", field=name)
     line = " ".join(value.split())

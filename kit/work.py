@@ -49,7 +49,7 @@ class Work(models.Model):
     @admin.display(description=_("error"))
     def shown_error(self) -> str:
         """What went wrong, in words of the active language."""
-        return said_in_words(self.error)
+        return said_in_words(self.error) or "–"
 
 
 def hold_keys(keys: list[str]) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import DropdownFilter
 
-from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, once
+from kit.admin import NOTHING, FactAdmin, PeriodFilter, RelatedFilter, action, display, once
 from kit.scope import Scoping
 from kit.wording import said_in_words
 from kit.work import IS_DUE, IS_PARKED, REPAIR
@@ -233,7 +233,7 @@ class RejectionAdmin(Unmasking, FactAdmin):
 
     @display(description=gettext_lazy("detail"))
     def shown_detail(self, rejection: Rejection) -> str:
-        return said_in_words(rejection.detail)
+        return said_in_words(rejection.detail) or NOTHING
 
     @display(description=gettext_lazy("content"))
     def payload(self, rejection: Rejection) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from kit.admin import FactAdmin, RelatedFilter, action, display
+from kit.admin import NOTHING, FactAdmin, RelatedFilter, action, display
 from kit.scope import Scoping
 from payments.admin.callbacks import REPLAY, WorkFilter
 from payments.models import Query, Transaction
@@ -104,7 +104,7 @@ class QueryAdmin(FactAdmin):
     @display(description=gettext_lazy("error"))
     def shown_error(self, query: Query) -> str:
         """Of an answer that is not the last one, what it says."""
-        return error_in_words(query.error)
+        return error_in_words(query.error) or NOTHING
 
     @display(description=gettext_lazy("state"))
     def shown_state(self, query: Query) -> str:

@@ -21,7 +21,7 @@ from tests.build import NOON
 from tests.webhooks.hearing import endpoint
 
 CHINESE = {
-    "%(field)s is not text.": "%(field)s 不是文字。",
+    "%(field)s is missing.": "%(field)s 沒有提供。",
     "The account has no key of version %(version)s.": "帳戶沒有版本 %(version)s 的金鑰。",
     "A key occurs twice in one object.": "同一個物件裏有一個鍵出現了兩次。",
 }
@@ -59,9 +59,9 @@ def test_what_could_not_be_read_is_told_in_the_language_of_the_reader(
     page = shown(in_chinese, url_of(Callback, "change", callback.pk))
     listed = stuck(in_chinese)
 
-    assert callback.error == said("%(field)s is not text.", field="data.currency")
+    assert callback.error == said("%(field)s is missing.", field="data.currency")
     for text in (page, listed):
-        assert "data.currency 不是文字。" in text
+        assert "data.currency 沒有提供。" in text
         assert "%(field)s" not in text
 
 

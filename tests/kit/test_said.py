@@ -43,7 +43,7 @@ def test_a_sentence_is_read_in_the_language_of_its_reader(in_chinese: None) -> N
     assert str(blank.value) == "data.id is blank."
     assert json.loads(blank.value.kept) == ["%(field)s is blank.", {"field": "data.id"}]
     assert said_in_words(blank.value.kept) == "data.id 為空。"
-    assert said_in_words(refused.value.kept) == "data.id is not text."
+    assert said_in_words(refused.value.kept) == "data.id is missing."
 
 
 def test_what_an_error_says_may_stand_inside_what_another_says(in_chinese: None) -> None:
