@@ -69,7 +69,9 @@ def _kept(request: HttpRequest, name: str, read: Callable[[], Any]) -> Any:
 def _road(request: HttpRequest, now: datetime) -> figures.Road:
     callbacks = _rows(request, Callback)
     refusals = RejectionCount.objects.filter(account__in=_accounts(request))
-    return figures.road_figures(callbacks, refusals, _rows(request, Transaction), now=now)
+    stuck = stuck_count(request)
+    transactions = _rows(request, Transaction)
+    return figures.road_figures(callbacks, refusals, transactions, stuck=stuck, now=now)
 
 
 def _sales(
@@ -123,17 +125,21 @@ def _show_road(road: figures.Road, _window: Window) -> dict[str, Any]:
         (_("Received in 24 hours"), counted(road.received)),
         (_("Refused in 24 hours"), counted(road.refused)),
         (_("On their way"), counted(road.due)),
-        (_("Stuck"), counted(road.stuck)),
-        (_("Not matched yet"), _to_queue(road.unmatched)),
+        (_("Stuck"), _linked(road.stuck, "admin:stuck")),
+        (
+            _("Not matched yet"),
+            _linked(road.unmatched, "admin:payments_unmatchedpayment_changelist"),
+        ),
         (_("Oldest on its way"), lasting(lag)),
     ]
     return {"figures": road, "lag": lag, "table": {"rows": rows}}
 
 
-def _to_queue(unmatched: int) -> str:
-    url = reverse("admin:payments_unmatchedpayment_changelist")
-    link = format_html('<a class="rg-link" href="{}">{}</a>', url, counted(unmatched))
-    return link if unmatched else counted(unmatched)
+def _linked(count: int, name: str) -> str:
+    """A figure with the list that it counts behind it."""
+    if not count:
+        return counted(count)
+    return format_html('<a class="rg-link" href="{}">{}</a>', reverse(name), counted(count))
 
 
 def _show_sales(

@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from config.stuck import WAITS_CALMLY
 from kit.money import Money
-from kit.work import IS_DUE, IS_PARKED
+from kit.work import IS_DUE
 from payments.models import Transaction
 from payments.services.rates import rates_on
-from payments.unmatched import waiting_payments
+from payments.unmatched import count_of, waiting_payments
 
 DAYS: Final = 30
 
@@ -86,17 +85,17 @@ def road_figures(
     refusals: QuerySet[Any],
     transactions: QuerySet[Any],
     *,
+    stuck: int,
     now: datetime,
 ) -> Road:
+    """`stuck`: as many as the page of that name lists, which knows every kind of work."""
     since = now - timedelta(hours=24)
     due = [_due(rows, now) for rows in (callbacks, transactions)]
-    unmatched = Count("pk", filter=waiting_payments())
-    parked = [_parked(callbacks), _parked(transactions, unmatched=unmatched)]
     return Road(
         received=callbacks.filter(received_at__gte=since).count(),
         due=sum(found["rows"] for found in due),
-        stuck=sum(found["stuck"] for found in parked),
-        unmatched=parked[1]["unmatched"],
+        stuck=stuck,
+        unmatched=count_of(transactions.filter(waiting_payments())),
         refused=refusals.filter(minute__gte=since).aggregate(posts=Sum("posts"))["posts"] or 0,
         lag=max((now - found["oldest"] for found in due if found["oldest"]), default=timedelta(0)),
     )
@@ -106,11 +105,6 @@ def _due(rows: QuerySet[Any], now: datetime) -> dict[str, Any]:
     """Over the index of what is due, which is short."""
     oldest = Min("due_at", filter=Q(due_at__lte=now))
     return rows.filter(IS_DUE).aggregate(rows=Count("pk"), oldest=oldest)
-
-
-def _parked(rows: QuerySet[Any], **also: Count) -> dict[str, int]:
-    stuck = Count("pk", filter=~WAITS_CALMLY)
-    return rows.filter(IS_PARKED).aggregate(stuck=stuck, **also)
 
 
 def sales_figures(rows: QuerySet[Any], *, window: Window, currency: str) -> Sales:

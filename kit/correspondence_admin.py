@@ -19,6 +19,7 @@ from kit.outward import in_words
 from kit.work import IS_DUE, IS_PARKED, REPAIR, Work
 
 MOST_SHOWN = 10
+_MOST_OF_ONE = 50  # Four times sent again until it is given up.
 _MOST_QUOTED = 160
 
 STATE_LABELS = {
@@ -49,7 +50,7 @@ class LogOfTries:
 
     @display(description=gettext_lazy("last answers"))
     def last_answers(self, row: Any) -> str:
-        return attempts_table(row.tries.all()[:MOST_SHOWN])
+        return attempts_table(row.tries.all()[:_MOST_OF_ONE])
 
 
 class HandOverFilter(DropdownFilter):  # type: ignore[misc]

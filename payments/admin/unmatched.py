@@ -178,6 +178,10 @@ class DisagreementDesk(FactAdmin):
             by=cast("User", request.user),
             now=timezone.now(),
         )
+        if not count:
+            words = _("Somebody answered this already: nothing was changed.")
+            self.say(request, words, level=messages.WARNING)
+            return
         words = ngettext("%(count)d pair answered.", "%(count)d pairs answered.", count)
         self.say(request, words % {"count": count})
 

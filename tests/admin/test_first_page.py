@@ -10,13 +10,16 @@ from django.urls import reverse
 from config.figures import Window
 from config.first_steps import first_steps
 from config.stuck import stuck_count
+from kit.correspondence import DEAD
 from kit.work import IS_PARKED
 from loyalty.models import Rule
+from members.models import Delivery
 from payments.models import Transaction
 from tests import build
 from tests.admin.conftest import World
 from tests.admin.test_pages import url_of
 from tests.build import NOON
+from tests.webhooks.hearing import endpoint
 
 
 def test_a_new_merchant_reads_what_to_set_up_first(db: None) -> None:
@@ -72,6 +75,29 @@ def test_what_waits_for_a_member_rings_no_alarm(world: World, as_boss: Client) -
     assert stuck_count(request) == Transaction.objects.filter(IS_PARKED).count() - unmatched
     assert [group.title for group in page.context["calm"]] == ["Not matched yet"]
     assert "Not matched yet" not in [group.title for group in page.context["groups"]]
+
+
+def test_what_is_stuck_is_the_same_number_wherever_it_stands(
+    world: World, as_boss: Client
+) -> None:
+    Delivery.objects.create(  # Stuck as well, though it is neither a post nor a payment.
+        endpoint=endpoint("https://shop.example.com/"),
+        key="evt_1",
+        type="points.earned",
+        happened_at=NOON,
+        queued_at=NOON,
+        due_at=NOON,
+        waiting_for=DEAD,
+    )
+
+    first = as_boss.get(reverse("admin:index"))
+    stuck = as_boss.get(reverse("admin:stuck"))
+
+    listed = sum(group.count for group in stuck.context["groups"])
+    assert listed > 1
+    assert first.context["stuck"] == listed
+    shown = dict(first.context["road"]["table"]["rows"])["Stuck"]
+    assert shown == f'<a class="rg-link" href="{reverse("admin:stuck")}">{listed}</a>'
 
 
 def test_a_figure_is_compared_with_as_long_a_time_before() -> None:

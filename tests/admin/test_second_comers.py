@@ -17,7 +17,7 @@ from payments.services.conflicts import keep_first
 from payments.services.linking import link_transactions
 from tests import build
 from tests.admin.conftest import World
-from tests.admin.steps import SUBMITTED, said
+from tests.admin.steps import SUBMITTED, said, select
 from tests.build import NOON
 
 BY_HTMX = {"HX-Request": "true"}
@@ -131,24 +131,39 @@ def test_who_was_merged_meanwhile_is_neither_merged_nor_given_points(
     assert Transfer.objects.count() == transfers
 
 
+def asked_about(first: Member, second: Member) -> Disagreement:
+    return Disagreement.objects.create(
+        first=first,
+        second=second,
+        first_sign="wallet",
+        second_sign="email",
+        transaction=Transaction.objects.filter(member=first)[0],
+        noticed_at=NOON,
+    )
+
+
 def test_a_pair_that_was_merged_meanwhile_is_compared_no_more(
     world: World, as_boss: Client
 ) -> None:
-    mei, kit, bo = world.near.member, world.far.member, build.member()
-    row = Disagreement.objects.create(
-        first=mei,
-        second=bo,
-        first_sign="wallet",
-        second_sign="email",
-        transaction=Transaction.objects.filter(member=mei)[0],
-        noticed_at=NOON,
-    )
+    mei, kit = world.near.member, world.far.member
+    row = asked_about(mei, build.member())
     merge(mei, kit, reason="One person", actor=world.boss, now=NOON)
 
     answer = as_boss.get(address(Disagreement, "compare", row), follow=True)
 
     assert answer.status_code == 200
     assert f"{mei.code} was merged into {kit.code} meanwhile" in said(answer)
+
+
+def test_an_answer_about_two_members_stays(world: World, as_boss: Client) -> None:
+    row = asked_about(world.near.member, world.far.member)
+    Disagreement.objects.update(answer=Disagreement.Answer.ONE, answered_at=NOON)
+
+    answer = select(as_boss, Disagreement, [row], "are_two")
+
+    assert said(answer) == "Somebody answered this already: nothing was changed."
+    row.refresh_from_db()
+    assert row.answer == "one"
 
 
 def test_a_merge_that_was_undone_meanwhile_is_not_undone_again(

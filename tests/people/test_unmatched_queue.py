@@ -251,6 +251,7 @@ def numbers(client: Client) -> list[str]:
     )
     queue, stuck = client.get(reverse(QUEUE)), client.get(reverse("admin:stuck"))
     rows = dict(first.context["road"]["table"]["rows"])
+    assert reverse(QUEUE) in rows["Not matched yet"]
     calm = {group.title: group for group in stuck.context["calm"]}["Not matched yet"]
     shown = sum(len(payer["keys"]) for payer in queue.context["payers"])
     listed = [client.get(url) for url in (queue.context["list_url"], calm.list_url)]
