@@ -87,7 +87,7 @@ def _sales(
 
 def _points(request: HttpRequest, window: Window) -> tuple[dict[str, list[int]], int]:
     rows = _rows(request, Transfer)
-    by_kind = figures.daily_sums(rows, at="booked_at", kind="kind", sums="points", window=window)
+    by_kind = figures.points_figures(rows, window=window)
     earned = rows.filter(window.before.of("booked_at"), kind=Transfer.Kind.EARN)
     return by_kind, earned.aggregate(points=Sum("points"))["points"] or 0
 
@@ -162,13 +162,9 @@ def _show_sales(
 def _show_points(found: tuple[dict[str, list[int]], int], window: Window) -> dict[str, Any]:
     by_kind, earned_before = found
     labels = dict(Transfer.Kind.choices)
-    shades = {"earn": 600, "take_back": 300, "expire": 400, "spend": 800}
-    ordered = [kind for kind in Transfer.Kind.values if kind in by_kind]
-    gives = {Transfer.Kind.EARN, Transfer.Kind.GIVE_BACK, Transfer.Kind.ADJUST}
-    series = [
-        (str(labels[kind]), _signed(by_kind[kind], is_gain=kind in gives), shades.get(kind, 500))
-        for kind in ordered
-    ]
+    shades = {Transfer.Kind.EARN: 600, Transfer.Kind.TAKE_BACK: 300, Transfer.Kind.EXPIRE: 400}
+    ordered = [kind for kind in Transfer.Kind if kind in by_kind]
+    series = [(str(labels[kind]), by_kind[kind], shades.get(kind, 500)) for kind in ordered]
     rows = [(str(labels[kind]), counted(sum(by_kind[kind]))) for kind in ordered]
     earned = sum(by_kind.get(Transfer.Kind.EARN, []))
     return {
@@ -227,10 +223,6 @@ def _chart(window: Window, series: Sequence[tuple[str, Sequence[Any], int]]) -> 
             ],
         }
     )
-
-
-def _signed(values: Sequence[int], *, is_gain: bool) -> list[int]:
-    return list(values) if is_gain else [-value for value in values]
 
 
 def _money(money: Money) -> str:

@@ -8,16 +8,19 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, IntegerField, Min, Q, QuerySet, Sum, When
 from django.db.models.functions import TruncDate
 
 from kit.money import Money
 from kit.work import IS_DUE
+from loyalty.models import PointAccount, Transfer, system_account
 from payments.models import Transaction
 from payments.services.rates import rates_on
 from payments.unmatched import count_of, waiting_payments
 
 DAYS: Final = 30
+_SYSTEM_KINDS: Final = set(PointAccount.Kind) - {PointAccount.Kind.MEMBER}
+_ONLY_MOVE: Final = (Transfer.Kind.MERGE, Transfer.Kind.UNMERGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +143,24 @@ def sales_figures(rows: QuerySet[Any], *, window: Window, currency: str) -> Sale
     )
 
 
-def daily_sums(
-    rows: QuerySet[Any], *, at: str, kind: str, sums: str, window: Window
-) -> dict[str, list[int]]:
-    """For each kind of row, one sum a day."""
+def points_figures(rows: QuerySet[Transfer], *, window: Window) -> dict[str, list[int]]:
+    """For each kind of transfer, what members gained by it each day; below zero, what they lost.
+
+    The sides say which: by hand points go both ways. What only moves between members that were
+    merged is left out, for nobody gains or loses by it.
+    """
+    systems = [system_account(kind) for kind in _SYSTEM_KINDS]
+    lost = When(credit__in=systems, then=-F("points"))
+    gained = Case(lost, default=F("points"), output_field=IntegerField())
     found = (
-        rows.filter(window.of(at))
+        rows.filter(window.of("booked_at"))
+        .exclude(kind__in=_ONLY_MOVE)
         .order_by()
-        .annotate(day=TruncDate(at, tzinfo=window.zone))
-        .values_list("day", kind)
-        .annotate(amount=Sum(sums))
+        .annotate(day=TruncDate("booked_at", tzinfo=window.zone))
+        .values_list("day", "kind")
+        .annotate(gained=Sum(gained))
     )
-    return _by_kind(((day, name, int(amount)) for day, name, amount in found), window.days)
+    return _by_kind(found, window.days)
 
 
 def daily_counts(rows: QuerySet[Any], *, at: str, window: Window) -> list[int]:
