@@ -7,8 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import F, Prefetch, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import F, Prefetch, Q
 
 from kit.money import Money
 from loyalty.models import Award, Coupon, CouponUse, Lot, RuleVersion, Standing, Tier, Transfer
@@ -38,11 +37,12 @@ class OpenLot:
 def open_lots(member: Member) -> list[OpenLot]:
     """Lots with something left in them, soonest to lapse first."""
     lots = (
-        Lot.objects.filter(account=member.pk, closed_at=None)
-        .annotate(used=Coalesce(Sum("uses__points"), 0))
+        Lot.objects.filter(account=member.pk)
+        .open()
+        .with_left()
         .order_by(F("expires_at").asc(nulls_last=True), "id")
     )
-    return [OpenLot(lot, lot.points - lot.used, lot.expires_at) for lot in lots]
+    return [OpenLot(lot, lot.left, lot.expires_at) for lot in lots]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """The ledger of points: transfers between accounts, lots that lapse, and where a member stands."""
 
 from decimal import Decimal
+from typing import Self, TypedDict
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+from django_stubs_ext import WithAnnotations
 
 from kit.facts import Fact
 from kit.ids import uuid7
@@ -114,6 +117,20 @@ class Transfer(Fact):
         return f"{self.get_kind_display()} {self.points}"
 
 
+class Left(TypedDict):
+    left: int
+
+
+class LotQuerySet(models.QuerySet["Lot"]):
+    def open(self) -> Self:
+        return self.filter(closed_at=None)
+
+    def with_left(self) -> "models.QuerySet[WithAnnotations[Lot, Left]]":
+        """Each with `left`: its points less what debits used of them."""
+        used = Coalesce(Sum("uses__points"), 0)
+        return self.annotate(left=F("points") - used)  # type: ignore[return-value]
+
+
 class Lot(Fact):
     """Points that came in together and lapse together. Closed once nothing is left in it."""
 
@@ -137,6 +154,8 @@ class Lot(Fact):
     starts_at = models.DateTimeField(pgettext_lazy("a day", "from"))
     expires_at = models.DateTimeField(_("lapses at"), null=True)
     closed_at = models.DateTimeField(_("used up at"), null=True)
+
+    objects = LotQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("lot")

@@ -7,8 +7,6 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Sum
-from django.db.models.functions import Coalesce
 
 from kit.bulk import update_many
 from loyalty.models import Lot, LotUse, PointAccount, Standing, Transfer, system_account
@@ -23,7 +21,7 @@ def expire_lots(*, now: datetime) -> int:
     total = 0
     while True:
         with transaction.atomic():
-            lapsing = Lot.objects.filter(closed_at=None, expires_at__lte=now)
+            lapsing = Lot.objects.open().filter(expires_at__lte=now)
             members = set(
                 lapsing.order_by("expires_at").values_list("account_id", flat=True)[
                     :_MEMBERS_AT_ONCE
@@ -42,8 +40,9 @@ def expire_for(held: Iterable[Standing], *, now: datetime) -> int:
     if not standings:
         return 0
     lots = list(
-        Lot.objects.filter(account_id__in=standings, closed_at=None, expires_at__lte=now)
-        .annotate(left=F("points") - Coalesce(Sum("uses__points"), 0))
+        Lot.objects.open()
+        .filter(account_id__in=standings, expires_at__lte=now)
+        .with_left()
         .order_by("expires_at", "id")
     )
     if not lots:

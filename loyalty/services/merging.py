@@ -153,7 +153,8 @@ def _move(
 ) -> None:
     """Move the lots and debts of `owners` (None: of all) from one account to the other."""
     move = _Move(source, target, kind, now)
-    lots = [lot for lot in _open_lots(source) if owners is None or _owner(lot) in owners]
+    held = Lot.objects.filter(account=source.pk).open().with_left().order_by("id")
+    lots = [lot for lot in held if owners is None or _owner(lot) in owners]
     debts = [row for row in _debts(source) if owners is None or _owner(row) in owners]
     for lot in lots:
         move.carry(lot, lot.left)
@@ -166,11 +167,6 @@ def _move(
     update_many(debts, ["covered_at"])
     source.balance -= move.points
     target.balance += move.points
-
-
-def _open_lots(standing: Standing) -> Sequence[Any]:
-    held = Lot.objects.filter(account=standing.pk, closed_at=None)
-    return list(held.annotate(left=F("points") - Coalesce(Sum("uses__points"), 0)).order_by("id"))
 
 
 def _debts(standing: Standing) -> Sequence[Any]:
