@@ -204,7 +204,7 @@ def withheld_from(campaign: Campaign) -> QuerySet[Message]:
         member=OuterRef("person"),
         channel=OuterRef("channel"),
         purpose=Consent.Purpose.MARKETING,
-    ).order_by("-given_at", "-id")
+    ).newest_first()
     mails = Identity.objects.filter(kind=EMAIL)
     return (
         Message.objects.filter(

@@ -313,16 +313,12 @@ class MemberSheet(SheetResource):
 
 def _newest_consents(members: Iterable[Member | None]) -> dict[Any, Consent]:
     known = {member.pk for member in members if member is not None}
-    newest = (
-        Consent.objects.filter(
-            member__in=known,
-            channel=Consent.Channel.EMAIL,
-            purpose=Consent.Purpose.MARKETING,
-        )
-        .order_by("member_id", "-given_at", "-id")
-        .distinct("member_id")
+    said = Consent.objects.filter(
+        member__in=known,
+        channel=Consent.Channel.EMAIL,
+        purpose=Consent.Purpose.MARKETING,
     )
-    return {consent.member_id: consent for consent in newest}
+    return {consent.member_id: consent for consent in said.newest_of_each("member_id")}
 
 
 def _sign(row: Row, *, kind: str) -> str:

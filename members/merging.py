@@ -121,7 +121,7 @@ def _newest_words(
     said = Consent.objects.filter(member__in=list(member_ids))
     if before is not None:
         said = said.filter(given_at__lt=before)
-    newest = said.order_by("channel", "purpose", "-given_at", "-id").distinct("channel", "purpose")
+    newest = said.newest_of_each("channel", "purpose")
     rows = newest.values_list("channel", "purpose", "is_granted")
     return {(channel, purpose): is_granted for channel, purpose, is_granted in rows}
 

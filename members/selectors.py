@@ -15,18 +15,14 @@ def newest_consent(
     """The member's last word on the purpose and channel; None if they were never asked."""
     return (
         Consent.objects.filter(member=member, channel=channel, purpose=purpose)
-        .order_by("-given_at", "-id")
+        .newest_first()
         .first()
     )
 
 
 def newest_consents(member: Member) -> list[Consent]:
     """The member's last word on each channel and purpose."""
-    return list(
-        Consent.objects.filter(member=member)
-        .order_by("channel", "purpose", "-given_at", "-id")
-        .distinct("channel", "purpose")
-    )
+    return list(Consent.objects.filter(member=member).newest_of_each("channel", "purpose"))
 
 
 def last_consent(
@@ -39,7 +35,7 @@ def last_consent(
     asked = Consent.objects.filter(member=OuterRef("pk"), channel=channel, purpose=purpose)
     if is_granted is None:
         return Q(~Exists(asked))
-    newest = asked.order_by("-given_at", "-id").values("is_granted")[:1]
+    newest = asked.newest_first().values("is_granted")[:1]
     return Q(Exact(Subquery(newest), Value(is_granted)))
 
 

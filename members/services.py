@@ -229,8 +229,7 @@ def members_with_consent(
         Consent.objects.filter(
             member_id__in=set(persons.values()), channel=channel, purpose=purpose
         )
-        .order_by("member_id", "-given_at", "-id")
-        .distinct("member_id")
+        .newest_of_each("member_id")
         .values_list("member_id", "is_granted")
     )
     agreed = {member_id for member_id, is_granted in newest if is_granted}

@@ -1,5 +1,7 @@
 """What befell a member, and what they agreed to."""
 
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -7,6 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from kit.facts import Fact
 from kit.work import Work
 from members.models.people import Member
+
+
+class ConsentQuerySet(models.QuerySet["Consent"]):
+    def newest_first(self) -> Self:
+        return self.order_by("-given_at", "-id")
+
+    def newest_of_each(self, *columns: str) -> Self:
+        """The last word for each value of `columns`."""
+        return self.order_by(*columns, "-given_at", "-id").distinct(*columns)
 
 
 class Consent(Fact):
@@ -36,6 +47,8 @@ class Consent(Fact):
     is_granted = models.BooleanField(_("granted"))
     source = models.CharField(_("source"), max_length=20, choices=Source)
     given_at = models.DateTimeField(_("given at"))
+
+    objects = ConsentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("consent")
