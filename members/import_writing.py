@@ -6,8 +6,8 @@ from typing import Final
 
 from kit.spreadsheet_import import Row
 from kit.work import hold_keys
-from members.models import Consent, Event, Identity, Member
-from members.services import hash_of, joined_event, record_events
+from members.models import Consent, Identity, Member
+from members.services import consent_event, hash_of, joined_event, record_events
 
 _BATCH: Final = 2000
 _CHANGEABLE: Final = ["name", "language", "region", "home_store", "born_on"]
@@ -23,7 +23,7 @@ def write_members(rows: Sequence[Row], *, now: datetime) -> None:
     consents = _consents(rows, now=now)
     Consent.record(consents)
     joined = [joined_event(member, now=now) for member in joining]
-    record_events([*joined, *(_heard(consent) for consent in consents)])
+    record_events([*joined, *(consent_event(consent) for consent in consents)])
 
 
 def _enrol(row: Row) -> Member:
@@ -75,22 +75,6 @@ def _consents(rows: Iterable[Row], *, now: datetime) -> list[Consent]:
         if row.get("new_consent") is True
         or (row.get("new_consent") is False and row.get("member"))
     ]
-
-
-def _heard(consent: Consent) -> Event:
-    return Event(
-        member=consent.member,
-        kind=Event.Kind.CONSENT,
-        key=str(consent.pk),
-        occurred_at=consent.given_at,
-        booked_at=consent.given_at,
-        details={
-            "channel": consent.channel,
-            "purpose": consent.purpose,
-            "granted": consent.is_granted,
-            "source": consent.source,
-        },
-    )
 
 
 def _member(row: Row) -> Member:

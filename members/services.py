@@ -69,6 +69,22 @@ def joined_event(member: Member, *, now: datetime) -> Event:
     )
 
 
+def consent_event(consent: Consent) -> Event:
+    return Event(
+        member_id=consent.member_id,
+        kind=Event.Kind.CONSENT,
+        key=str(consent.pk),
+        occurred_at=consent.given_at,
+        booked_at=consent.given_at,
+        details={
+            "channel": consent.channel,
+            "purpose": consent.purpose,
+            "granted": consent.is_granted,
+            "source": consent.source,
+        },
+    )
+
+
 def add_identity(member: Member, *, kind: str, value: str, now: datetime) -> Identity:
     """Recognise `member` by one more sign; raises IdentityTaken or BadIdentity."""
     normal = normalise_identity(kind, value, country=member.region.phone_country)
@@ -199,20 +215,7 @@ def set_consent(
             source=source,
             given_at=now,
         )
-        event = Event(
-            member=member,
-            kind=Event.Kind.CONSENT,
-            key=str(consent.pk),
-            occurred_at=now,
-            booked_at=now,
-            details={
-                "channel": channel,
-                "purpose": purpose,
-                "granted": is_granted,
-                "source": source,
-            },
-        )
-        record_events([event])
+        record_events([consent_event(consent)])
     return consent
 
 

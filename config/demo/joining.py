@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from django.db import transaction
 
 from config.demo.people import Person
-from members.models import Consent, Event, Identity, Member, Region, Store
-from members.services import hash_of, joined_event, record_events
+from members.models import Consent, Identity, Member, Region, Store
+from members.services import consent_event, hash_of, joined_event, record_events
 
 
 def enrol_people(
@@ -30,7 +30,7 @@ def enrol_people(
         consents = [_consent(person) for person in people if "email" in person.signs]
         Consent.record(consents)
         joined = [joined_event(member, now=member.joined_at) for member in members]
-        record_events([*joined, *(_heard(consent) for consent in consents)])
+        record_events([*joined, *(consent_event(consent) for consent in consents)])
 
 
 def _member(person: Person, regions: Mapping[str, Region], stores: Mapping[str, Store]) -> Member:
@@ -54,20 +54,4 @@ def _consent(person: Person) -> Consent:
         is_granted=person.may_write,
         source=Consent.Source.DEMO,
         given_at=person.joined_at,
-    )
-
-
-def _heard(consent: Consent) -> Event:
-    return Event(
-        member_id=consent.member_id,
-        kind=Event.Kind.CONSENT,
-        key=str(consent.pk),
-        occurred_at=consent.given_at,
-        booked_at=consent.given_at,
-        details={
-            "channel": consent.channel,
-            "purpose": consent.purpose,
-            "granted": consent.is_granted,
-            "source": consent.source,
-        },
     )
