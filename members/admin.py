@@ -155,15 +155,7 @@ class EventAdmin(FactAdmin):
     list_filter = [("kind", ChoicesDropdownFilter), ("occurred_at", PeriodFilter)]
     search_fields = ["=member__code"]
     ordering = ["-id"]
-    fields = [
-        "member",
-        "kind",
-        "occurred_at",
-        "booked_at",
-        "details",
-        "waiting_for",
-        "shown_error",
-    ]
+    fields = ["member", "kind", "occurred_at", "booked_at", "details"]
     export_fields = ["occurred_at", "member__code", "kind"]
 
 

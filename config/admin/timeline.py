@@ -18,6 +18,7 @@ from kit.money import Money
 from loyalty.models import Tier
 from members.admin import EventAdmin
 from members.models import Consent, Event
+from payments.wording import waiting_in_words
 
 
 def lines_of(events: Sequence[Event], request: HttpRequest) -> list[list[str]]:
@@ -127,8 +128,11 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 
 @admin.register(Event)
 class EventDesk(EventAdmin):
-    fields = ["member", "kind", "in_words", "answers", *EventAdmin.fields[2:]]
-    readonly_fields = ["in_words", "answers", "shown_error"]
+    fields = [
+        *("member", "kind", "in_words", "answers", *EventAdmin.fields[2:]),
+        *("waits_for", "shown_error"),
+    ]
+    readonly_fields = ["in_words", "answers", "waits_for", "shown_error"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What campaigns said, for whoever may see their decisions."""
@@ -138,6 +142,10 @@ class EventDesk(EventAdmin):
     @display(description=gettext_lazy("in words"))
     def in_words(self, event: Event) -> str:
         return once(event, "words", lambda: details_in_words(event, _tiers())) or "–"
+
+    @display(description=gettext_lazy("waiting for"))
+    def waits_for(self, event: Event) -> str:
+        return waiting_in_words(event.waiting_for) or "–"
 
     @display(description=gettext_lazy("what campaigns said"))
     def answers(self, event: Event) -> str:

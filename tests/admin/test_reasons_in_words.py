@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 from kit import wording
 from kit.correspondence import DEAD
 from kit.said import said
-from members.models import Delivery
+from members.models import Delivery, Event
 from payments.models import Callback, Query, Rejection, Transaction
 from payments.services.translate import translate_callbacks
 from tests import build
@@ -139,6 +139,21 @@ def test_what_a_platform_has_not_decided_is_told_in_words(world: World, as_boss:
     for text in (page, stuck(as_boss)):
         assert "The money is reserved, but not collected yet." in text
         assert "not_captured_yet" not in text
+
+
+def test_an_event_says_in_words_what_it_waits_for(world: World, as_boss: Client) -> None:
+    event = Event.objects.filter(member=world.near.member)[0]
+    page_before = shown(as_boss, url_of(Event, "change", event.pk))
+    unforeseen = said(
+        "Something unforeseen happened; the server's log says more: %(told)s", told=1
+    )
+    Event.objects.filter(pk=event.pk).update(waiting_for="repair", error=unforeseen)
+
+    page = shown(as_boss, url_of(Event, "change", event.pk))
+
+    assert "Needs repair" not in page_before
+    assert "Needs repair: the row could not be booked." in page
+    assert "Something unforeseen happened; the server&#x27;s log says more: 1" in page
 
 
 def test_a_sample_that_cannot_be_read_says_why_in_the_reader_s_language(
