@@ -21,9 +21,9 @@ from payments.imports.booked import compare_with_booked
 from payments.imports.orders import Order, OrderReader
 from payments.models import Product
 from payments.providers.base import Kind
-from payments.services.sales import book_sales, sales_account
+from payments.services.sales import book_sales
+from payments.services.tills import SHEET, sheet_account
 
-SHEETS = "sheet"  # The account of everything that came by spreadsheet.
 _KINDS = {
     Kind.PAYMENT: "payment|sale|sales|order|invoice|銷售|销售|付款|訂單|订单|發票|发票",
     Kind.REFUND: "refund|return|credit|credit note|退款|退貨|退货|退單|退单|退",
@@ -139,14 +139,13 @@ class SaleSheet(SheetResource):
             if row.get("order_key"):
                 groups[row.values["order_key"]].append(row)
         self._orders = [order for group in groups.values() if (order := reader.read_order(group))]
-        compare_with_booked(self._orders, provider=SHEETS)
+        compare_with_booked(self._orders, provider=SHEET)
         for order in self._orders:
             order.spread_errors()
 
     def write(self, rows: list[Row]) -> None:
-        account = sales_account(SHEETS, _("Spreadsheets"))
         fresh = [order.notice() for order in self._fresh_orders()]
-        book_sales(fresh, account=account, now=self.now)
+        book_sales(fresh, account=sheet_account(), now=self.now)
 
     def summarise(self, rows: list[Row], result: SheetResult) -> None:
         fresh = self._fresh_orders()

@@ -34,8 +34,3 @@ def book_sales(
     ]
     with transaction.atomic():
         return book(entries)
-
-
-def sales_account(kind: str, name: str) -> Account:
-    """The account that transactions of spreadsheets (`sheet`) or tills (`till`) belong to."""
-    return Account.objects.get_or_create(provider=kind, defaults={"name": name})[0]

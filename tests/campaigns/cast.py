@@ -17,7 +17,8 @@ from members.models import Consent, Member
 from members.services import set_consent
 from payments.models import Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
-from payments.services.sales import book_sales, sales_account
+from payments.services.sales import book_sales
+from payments.services.tills import till_account
 from tests import build
 from tests.build import NOON
 
@@ -91,7 +92,7 @@ def sell(
         lines=tuple(lines),
         **given,
     )
-    book_sales([notice], account=sales_account("till", "Till"), source=source, now=at)
+    book_sales([notice], account=till_account(None), source=source, now=at)
     return Transaction.objects.get(payment_ref=ref, kind="payment")
 
 
