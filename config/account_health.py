@@ -22,7 +22,7 @@ from kit.admin import NOTHING
 from payments.models import Account, Alarm, Callback
 from payments.providers import all_providers
 from payments.services.account_check import Level, about_files
-from payments.services.reconcile.proposing import BY_FILE
+from payments.services.accounts import BY_FILE
 from payments.services.silence import count_posts
 
 CACHED_SECONDS: Final = 60

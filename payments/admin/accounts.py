@@ -27,8 +27,7 @@ from payments.admin.account_pages import AccountPages
 from payments.admin.relay import RelayInline
 from payments.models import Account
 from payments.providers import all_providers
-from payments.services.accounts import callback_url, forget_accounts, secrets_of
-from payments.services.reconcile.proposing import BY_FILE
+from payments.services.accounts import BY_FILE, callback_url, forget_accounts, secrets_of
 from payments.services.secrets import look_at
 
 

@@ -19,7 +19,7 @@ from kit.spreadsheet_admin import ENCODINGS
 from kit.spreadsheet_reading import MOST_BYTES
 from members.models import Store
 from payments.models import Account, StatementMapping
-from payments.services.reconcile.proposing import BY_FILE
+from payments.services.accounts import BY_FILE
 from payments.statements import all_formats
 from payments.statements.generic import FIELDS, guess
 

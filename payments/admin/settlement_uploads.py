@@ -20,8 +20,8 @@ from members.models import Store
 from payments.admin.settlement_forms import AccountByFileForm, MappingForm, StatementForm
 from payments.admin.settlement_preview import Preview, preview_of
 from payments.models import Account, Settlement, StatementMapping
+from payments.services.accounts import add_account_by_file
 from payments.services.reconcile.comparing import COMPARED_AT_ONCE, compare_again
-from payments.services.reconcile.proposing import add_account_by_file
 from payments.services.reconcile.reading import (
     GENERIC,
     format_of,

@@ -23,9 +23,10 @@ from kit.scope import Scoping
 from payments.admin.callbacks import WorkFilter
 from payments.admin.settlement_uploads import StatementUploads
 from payments.models import Settlement, SettlementRow
+from payments.services.accounts import BY_FILE
 from payments.services.reconcile.comparing import COMPARED_AT_ONCE, compare_again
 from payments.services.reconcile.figures import balances_of, counts_of, fees_of
-from payments.services.reconcile.proposing import BY_FILE, Result, book_by_file
+from payments.services.reconcile.proposing import Result, book_by_file
 from payments.services.reconcile.repeats import repeated_by
 from payments.services.reconcile.taking import withdraw
 from payments.statements import all_formats

@@ -1,4 +1,7 @@
-"""Accounts at platforms: their keys, and a short memory of them for the callback view."""
+"""Accounts at platforms: their keys, and a short memory of them for the callback view.
+
+Some platforms tell of payments by settlement files alone: accounts there have no keys.
+"""
 
 import json
 import time
@@ -9,11 +12,19 @@ from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy
 
+from members.models import Store
 from members.selectors import phone_country_of
 from payments.models import Account, Relay
 from payments.providers import all_providers
 from payments.providers.base import Keys, Provider
+
+BY_FILE: Final = {
+    "octopus": gettext_lazy("Octopus, by file"),
+    "fps": gettext_lazy("FPS, by file"),
+    "bank": gettext_lazy("Bank transfer, by file"),
+}
 
 # A changed secret counts in every web process after this long, without a query for each post.
 _REMEMBERED_SECONDS: Final = 5.0
@@ -34,6 +45,10 @@ class KnownAccount:
     order_wait: timedelta = timedelta(0)
     relay_id: int | None = None
     phone_country: str = ""
+
+
+def add_account_by_file(provider: str, *, name: str, store: Store | None) -> Account:
+    return Account.objects.create(provider=provider, name=name, store=store)
 
 
 def keys_of(account: Account) -> Keys:

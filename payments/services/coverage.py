@@ -9,7 +9,7 @@ from django.db.models.functions import TruncDate
 
 from payments.models import Account, Settlement, Transaction
 from payments.providers import all_providers
-from payments.services.reconcile.proposing import BY_FILE
+from payments.services.accounts import BY_FILE
 from payments.services.silence import zone_of
 
 # A file comes some days after what it tells of: up to a week nobody is reminded.

@@ -15,22 +15,16 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from kit.bulk import is_any_of
 from kit.money import Money
-from members.models import Store
 from payments.models import Account, Proposal, Settlement, SettlementRow, Transaction
 from payments.providers.base import Kind, Notice
+from payments.services.accounts import BY_FILE
 from payments.services.reconcile.comparing import compare_again
 from payments.services.sales import book_sales
 from payments.statements import all_formats
 
-BY_FILE: Final = {
-    "octopus": gettext_lazy("Octopus, by file"),
-    "fps": gettext_lazy("FPS, by file"),
-    "bank": gettext_lazy("Bank transfer, by file"),
-}
 MOST_PROPOSED: Final = 1_000
 _MISSING: Final = SettlementRow.Verdict.MISSING_HERE
 
@@ -47,10 +41,6 @@ class Result:
     known: int = 0
     differing: int = 0
     homeless: list[str] = field(default_factory=list)
-
-
-def add_account_by_file(provider: str, *, name: str, store: Store | None) -> Account:
-    return Account.objects.create(provider=provider, name=name, store=store)
 
 
 def proposable(rows: QuerySet[SettlementRow]) -> QuerySet[SettlementRow]:
