@@ -80,7 +80,7 @@ class SettlementRow(Fact):
     What the row says is a fact; the verdict is worked out anew by each comparison.
     """
 
-    exempt = (*Fact.exempt, "verdict", "transaction", "our_amount")
+    exempt = (*Fact.exempt, "verdict", "transaction_id", "our_amount")
 
     class Verdict(models.TextChoices):
         UNCOMPARED = "", _("not compared yet")
@@ -153,6 +153,13 @@ class SettlementRow(Fact):
     class Meta:
         verbose_name = _("row of a settlement file")
         verbose_name_plural = _("rows of settlement files")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["settlement", "transaction"],
+                condition=Q(number=0),
+                name="settlementrow_lacking_once",
+            )
+        ]
         indexes = [
             models.Index(fields=["settlement", "verdict"], name="settlementrow_verdicts"),
             models.Index(

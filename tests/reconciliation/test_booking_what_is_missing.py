@@ -227,6 +227,25 @@ def test_what_one_file_lacks_another_may_have(people: tuple[User, User]) -> None
     assert counts_of(first) == {"matched": 2, "elsewhere": 1}
 
 
+def test_a_row_may_turn_out_to_be_another_refund_than_it_seemed(
+    people: tuple[User, User],
+) -> None:
+    own, at = account("wechat"), sales(42)[0].at
+    paid = Sale("w0", Decimal("100.00"), at)
+    likely, same = (Sale(ref, Decimal(n), at, of="w0") for ref, n in (("r1", "30"), ("r2", "20")))
+    book(own, KINDS["wechat"], [paid, likely])
+    settlement = take(own, KINDS["wechat"].write([paid, same]))
+    before = counts_of(settlement)
+    book(own, KINDS["wechat"], [same])
+
+    compare_again(settlement, now=NOON)
+
+    assert before == {"matched": 1, "amount_differs": 1}
+    assert counts_of(settlement) == {"matched": 2, "missing_there": 1}
+    noted = SettlementRow.objects.get(number=0)
+    assert noted.effect_ref == likely.ref
+
+
 def test_sums_by_currency_show_the_difference(people: tuple[User, User]) -> None:
     own = account("wechat")
     at = sales(42)[0].at

@@ -11,7 +11,7 @@ from django.db.models import Q
 from kit.bulk import is_any_of, update_many
 from kit.drain import Queue, drain
 from kit.ids import uuid7
-from kit.work import IS_DUE, note_failure
+from kit.work import IS_DUE, hold_keys, note_failure
 from payments.models import Settlement, SettlementRow, Transaction
 from payments.services.reconcile.matching import Comparison, Effect, Ours, Verdict, compare_rows
 from payments.services.reconcile.taking import zone_of
@@ -54,9 +54,19 @@ def compare_again(settlement: Settlement, *, now: datetime) -> None:
 
 
 def compare(keys: Sequence[UUID], *, now: datetime) -> int:
-    """Inside a transaction. What files tell of fees is kept where we did not know it yet."""
-    found = Settlement.objects.filter(pk__in=keys, withdrawn_at=None).order_by("pk")
-    for settlement in found.select_related("account__store__region"):
+    """Inside a transaction. What files tell of fees is kept where we did not know it yet.
+
+    One file at a time for each account: each notes what it lacks once, and tells the others.
+    """
+    held = (
+        Settlement.objects.filter(pk__in=keys, withdrawn_at=None)
+        .select_for_update(no_key=True, of=("self",))
+        .select_related("account__store__region")
+        .order_by("pk")
+    )
+    found = list(held)
+    hold_keys([f"settlements:{settlement.account_id}" for settlement in found])
+    for settlement in found:
         _compare(settlement, now=now)
     Settlement.objects.filter(pk__in=keys).update(
         due_at=None, attempts=0, waiting_for="", error="", compared_at=now
