@@ -7,7 +7,6 @@ from payments.services import (
     bodies,
     fetched_rates,
     linking,
-    orders,
     queries,
     relay,
     retention,
@@ -24,7 +23,6 @@ def make_partitions() -> None:
 @shared_task(name="payments.match_waiting", ignore_result=True)
 def match_waiting() -> None:
     linking.match_all_waiting()
-    orders.match_orders()
 
 
 @shared_task(name="payments.forget_queries", ignore_result=True)

@@ -105,9 +105,9 @@ def gather(
         for row in rows
         if row.member is not None
     ]
-    cap_uses, caps_used = _cap_uses(cases, shop)
     _pin_rates(cases, shop)
     _recall_awards(cases)
+    cap_uses, caps_used = _cap_uses(cases, shop)
     amounts, totals, goods = _amounts_by_category(cases, shop)
     return Docket(
         shop=shop,
@@ -265,7 +265,7 @@ def _cap_uses(
     }
     if not capped:
         return {}, {}
-    days = {local_day(case.payment.occurred_at, shop.zone) for case in cases}
+    days = {_day_of(case, shop) for case in cases}
     persons = {case.standing.pk: case.standing.pk for case in cases}
     shared = [case.standing.pk for case in cases if case.standing.is_shared]
     for person, members in rows_of(shared).items() if shared else ():
@@ -277,6 +277,13 @@ def _cap_uses(
         uses[row.member_id, row.rule_id, row.on] = row
         sums[persons[row.member_id], row.rule_id, row.on] += row.points
     return uses, sums
+
+
+def _day_of(case: Case, shop: Shop) -> date:
+    """The day whose cap the payment counts against; it stays, should the time zone change."""
+    if case.award is not None:
+        return date.fromisoformat(case.award.facts["on"])
+    return local_day(case.payment.occurred_at, shop.zone)
 
 
 def reporting(money: Money, rate: Decimal, currency: str) -> Money:

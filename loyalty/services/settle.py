@@ -41,7 +41,7 @@ _UNASKED: Final = (
     *("source", "callback", "received_at", "order_ref", "clues"),
     *("settled_amount", "settled_currency", "fee", "member__name", "member__page_version"),
 )
-# Members are found through due rows; a member with many must not crowd out the others.
+# Members are found through due rows, of which some have several.
 _ROWS_PER_MEMBER: Final = 4
 
 
@@ -69,15 +69,23 @@ def settle_members(*, now: datetime, limit: int) -> int:
 
 
 def _candidates(limit: int, now: datetime) -> list[_Found]:
-    """Members with due facts, once for each fact."""
-    rows = (
-        _due(now)
-        .order_by("due_at")
-        .values_list("member_id", "member__merged_into_id", "member__standing__pk")
+    """Members with due facts, once for each fact. One with very many hides the others, who are
+    then looked for beside them."""
+    most = limit * _ROWS_PER_MEMBER
+    found = _oldest(_due(now), most)
+    members = {one.member for one in found}
+    if len(found) == most and len(members) * 2 < limit:
+        found += _oldest(_due(now).exclude(is_any_of("member_id", members)), most)
+    return found
+
+
+def _oldest(due: QuerySet[Transaction], most: int) -> list[_Found]:
+    rows = due.order_by("due_at").values_list(
+        "member_id", "member__merged_into_id", "member__standing__pk"
     )
     return [
         _Found(member, survivor or member, standing)
-        for member, survivor, standing in rows[: limit * _ROWS_PER_MEMBER]
+        for member, survivor, standing in rows[:most]
         if member is not None
     ]
 

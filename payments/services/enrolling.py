@@ -11,7 +11,6 @@ from kit.work import hold_keys
 from members.models import Identity, Member, Region, Store
 from members.services import add_identity, enrol_member, hash_of, set_consent
 from payments.services.linking import match_waiting
-from payments.services.orders import match_orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,6 @@ def enrol_customer(who: Newcomer, *, now: datetime) -> Member:
             set_consent(member, **consent, now=now)
         if who.signs:
             match_waiting(member)
-            match_orders(clues)
     return member
 
 

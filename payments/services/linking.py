@@ -1,18 +1,18 @@
 """Linking: somebody says whose a payment is, and everything of that payer earns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from kit.bulk import fetch_all, is_any_of
+from kit.bulk import fetch_all, is_any_of, update_many
 from kit.work import hold_keys
 from members.models import Event, Identity, Member
 from members.persons import own_rows
 from members.services import add_identity, record_events
-from payments.models import Transaction
+from payments.models import Order, Transaction
 from payments.services.booking import unmatched
 
 
@@ -28,7 +28,7 @@ def link_transactions(
         if not chosen:
             return 0
         _learn(member, _clues_of(chosen), now=now)
-        linked = _give([row.pk for row in chosen], member.pk)
+        linked = _give({row.pk: member.pk for row in chosen})
         linked += match_waiting(member)
         if linked:
             _note(member, linked, now=now)
@@ -46,19 +46,20 @@ def link_identity(member: Member, *, kind: str, value: str, now: datetime) -> in
     return linked
 
 
-# Of each waiting payment whose signs all belong to one person: whose its first sign is.
+# Of each row whose signs all belong to one person: whose its first sign is. Signs are equals, so
+# where they lead to different people the row waits.
 _KNOWN: Final = """
 WITH sign AS (
     SELECT waiting.id, clue.place, identity.member_id,
         coalesce(member.merged_into_id, member.id) AS person
-    FROM payments_transaction AS waiting
+    FROM {table} AS waiting
     CROSS JOIN LATERAL unnest(waiting.clues) WITH ORDINALITY AS clue (sign, place)
     JOIN members_identity AS identity
       ON identity.kind = split_part(clue.sign, ':', 1)
      AND identity.hash = split_part(clue.sign, ':', 2)
     JOIN members_member AS member ON member.id = identity.member_id
-    WHERE waiting.waiting_for = 'member' AND waiting.member_id IS NULL
-      AND waiting.kind = 'payment' AND {which}
+    WHERE waiting.member_id IS NULL AND {waits}
+      AND (%(clues)s::varchar[] IS NULL OR waiting.clues && %(clues)s::varchar[])
 )
 SELECT DISTINCT ON (id) id, member_id FROM sign
 WHERE NOT EXISTS (
@@ -76,20 +77,18 @@ WHERE row.waiting_for = 'member' AND row.member_id IS NULL
 
 
 def match_waiting(member: Member) -> int:
-    """Give the unmatched payments whose payer is known to be `member`, or one who was merged into
-    them, to whom the signs belong; not those with a sign of somebody else."""
+    """Give the unmatched payments and orders that are known to be of `member`, or of one who was
+    merged into them, to whom the signs belong; not those with a sign of somebody else. Returns how
+    many transactions that were."""
     signs = Identity.objects.filter(member__in=own_rows(member)).values_list("kind", "hash")
     clues = [f"{kind}:{digest}" for kind, digest in signs]
-    if not clues:
-        return 0
-    known = fetch_all(_KNOWN.format(which="waiting.clues && %s::varchar[]"), [clues])
-    return _give_each(dict(known))
+    return _match(clues) if clues else 0
 
 
 def match_all_waiting() -> int:
     """Match whatever a bulk import of members or wallets has made known; returns how many."""
     with transaction.atomic():
-        matched = _give_each(dict(fetch_all(_KNOWN.format(which="true"), [])))
+        matched = _match(None)
         with connection.cursor() as cursor:
             # Refunds that were being booked in that moment.
             cursor.execute(
@@ -104,21 +103,35 @@ def match_all_waiting() -> int:
             return matched + int(cursor.rowcount)
 
 
-def _clues_of(rows: Iterable[Transaction]) -> list[str]:
-    return sorted({clue for row in rows for clue in row.clues})
+def give_orders(buyers: Mapping[UUID, UUID]) -> int:
+    """Give orders of nobody known to their buyers, and the payments of these orders with them;
+    returns how many transactions that were."""
+    found = Order.objects.filter(is_any_of("pk", buyers), member=None)
+    orders = list(found.order_by("pk").select_for_update(no_key=True))
+    for order in orders:
+        order.member_id = buyers[order.pk]
+    update_many(orders, ["member"])
+    return give_payments({order.pk: buyers[order.pk] for order in orders})
 
 
-def _still_waiting(chosen: Iterable[Transaction]) -> list[Transaction]:
-    """Those that nobody else linked meanwhile, locked: of the others no sign is learnt either."""
-    rows = Transaction.objects.filter(unmatched(), is_any_of("pk", [row.pk for row in chosen]))
-    return list(rows.select_for_update(no_key=True).order_by("pk"))
+def give_payments(buyers: Mapping[UUID, UUID]) -> int:
+    """Give the unmatched payments of orders to the orders' buyers."""
+    paid = Transaction.objects.filter(is_any_of("order_id", buyers), kind=Transaction.Kind.PAYMENT)
+    return _give({row.pk: buyers[row.order_id] for row in paid.only("order") if row.order_id})
 
 
-def _give(payments: Iterable[UUID], member_id: UUID) -> int:
-    return _give_each(dict.fromkeys(payments, member_id))
+def _match(clues: Sequence[str] | None) -> int:
+    """By one of these signs, or by any."""
+    payments = "waiting.waiting_for = 'member' AND waiting.kind = 'payment'"
+    given = _give(_known("payments_transaction", payments, clues))
+    return given + give_orders(_known("payments_order", "true", clues))
 
 
-def _give_each(members: Mapping[UUID, UUID]) -> int:
+def _known(table: str, waits: str, clues: Sequence[str] | None) -> dict[UUID, UUID]:
+    return dict(fetch_all(_KNOWN.format(table=table, waits=waits), {"clues": clues}))
+
+
+def _give(members: Mapping[UUID, UUID]) -> int:
     """Payments, and what was taken back of them: a refund follows its payment."""
     found = Transaction.objects.filter(unmatched(), is_any_of("pk", members), original=None)
     waiting = found.order_by("pk")
@@ -129,6 +142,16 @@ def _give_each(members: Mapping[UUID, UUID]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_GIVE, [payments, [members[pk] for pk in payments]])
         return int(cursor.rowcount)
+
+
+def _clues_of(rows: Iterable[Transaction]) -> list[str]:
+    return sorted({clue for row in rows for clue in row.clues})
+
+
+def _still_waiting(chosen: Iterable[Transaction]) -> list[Transaction]:
+    """Those that nobody else linked meanwhile, locked: of the others no sign is learnt either."""
+    rows = Transaction.objects.filter(unmatched(), is_any_of("pk", [row.pk for row in chosen]))
+    return list(rows.select_for_update(no_key=True).order_by("pk"))
 
 
 def _learn(member: Member, clues: Iterable[str], *, now: datetime) -> None:

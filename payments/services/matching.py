@@ -69,6 +69,12 @@ def match(rows: Sequence[Transaction], stated: Mapping[UUID, Sequence[Sign]]) ->
     return found
 
 
+def one_person_of(clues: Iterable[str]) -> UUID | None:
+    """Whose these signs are, which are equals; None where they lead to different people."""
+    signs = _known_signs(clues, members_by_clue(clues))
+    return _member(signs, _persons([signs]))
+
+
 def answer_disagreements(survivor: Member, *, by: Any, now: datetime) -> int:
     """Whoever merges two members says with it that they are one person."""
     rows = own_rows(survivor)
@@ -85,8 +91,11 @@ def _signs(
     row: Transaction, stated: Mapping[UUID, Sequence[Sign]], known: Mapping[str, UUID]
 ) -> list[Sign]:
     """The strongest first; of equals in the order in which the platform names them."""
-    own = [(clue.partition(":")[0], known[clue]) for clue in row.clues if clue in known]
-    return [*stated.get(row.pk, ()), *own]
+    return [*stated.get(row.pk, ()), *_known_signs(row.clues, known)]
+
+
+def _known_signs(clues: Iterable[str], known: Mapping[str, UUID]) -> list[Sign]:
+    return [(clue.partition(":")[0], known[clue]) for clue in clues if clue in known]
 
 
 def _persons(all_signs: Iterable[Sequence[Sign]]) -> Mapping[UUID, UUID]:

@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from kit.money import Money
 from kit.work import hold_keys
 from members.models import ApiKey, Store
-from members.services import clue_of, members_by_clue, members_by_code
+from members.services import clue_of, members_by_code
 from payments.models import Line, Order, OrderLine, Transaction
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
-from payments.services.booking import payment_key, record_lines, unmatched
+from payments.services.booking import payment_key, record_lines
 from payments.services.catalogue import learn_products
 from payments.services.joining import order_key
+from payments.services.linking import give_orders, give_payments
+from payments.services.matching import one_person_of
 from payments.services.sales import book_sales
 from payments.services.tills import till_account
 
@@ -89,8 +91,6 @@ def take_order(asked: NewOrder, *, api_key: ApiKey | None, now: datetime) -> Tak
 def _record(asked: NewOrder, *, api_key: ApiKey | None, now: datetime) -> Order:
     clues = [clue_of(clue.kind, clue.value) for clue in asked.clues]
     hold_keys([f"clue:{clue}" for clue in clues])
-    by_clue = members_by_clue(clues)
-    known = next((by_clue[clue] for clue in clues if clue in by_clue), None)
     order = Order(
         store=asked.store,
         order_ref=asked.order_ref,
@@ -99,7 +99,7 @@ def _record(asked: NewOrder, *, api_key: ApiKey | None, now: datetime) -> Order:
         channel=asked.channel,
         ordered_at=asked.ordered_at,
         received_at=now,
-        member_id=members_by_code([asked.member_code]).get(asked.member_code) or known,
+        member_id=_member_named(asked) or one_person_of(clues),
         clues=clues,
         api_key=api_key,
     )
@@ -131,7 +131,7 @@ def _join_payments(order: Order) -> bool:
     if order.store_id is not None:
         Transaction.objects.filter(original__in=pks, store=None).update(store=order.store_id)
     if order.member_id is not None:
-        _give(order)
+        give_payments({order.pk: order.member_id})
     taker = _taker(order, payments)
     if taker is not None:
         lines = order.lines.order_by("position")
@@ -165,14 +165,6 @@ def _taker(order: Order, payments: Sequence[Transaction]) -> Transaction | None:
     return None if Line.objects.filter(transaction=first).exists() else first
 
 
-def _give(order: Order) -> None:
-    """Payments of the order that nobody is known for, and what was taken back of them."""
-    rows = Transaction.objects.filter(unmatched())
-    rows.filter(Q(order=order) | Q(original__order=order)).update(
-        member=order.member_id, waiting_for=""
-    )
-
-
 def _compare(order: Order, asked: NewOrder) -> None:
     """Raises OrderDiffers unless the same order is sent again."""
     lines = [
@@ -190,10 +182,14 @@ def _compare(order: Order, asked: NewOrder) -> None:
 
 def _name(order: Order, asked: NewOrder) -> None:
     """An order of nobody known may be sent again with its member."""
-    if order.member_id is None and asked.member_code:
-        order.member_id = members_by_code([asked.member_code]).get(asked.member_code)
-        order.save(update_fields=["member"])
-        _give(order)
+    member_id = _member_named(asked)
+    if member_id is not None:
+        give_orders({order.pk: member_id})
+        order.refresh_from_db(fields=["member"])
+
+
+def _member_named(asked: NewOrder) -> UUID | None:
+    return members_by_code([asked.member_code]).get(asked.member_code)
 
 
 def _pay(order: Order, asked: NewOrder, *, paid_at: datetime, now: datetime) -> None:
@@ -226,38 +222,6 @@ def _pay(order: Order, asked: NewOrder, *, paid_at: datetime, now: datetime) -> 
     )
     if booked.conflicting:
         raise PaidAlready(_("A sale with this number was booked with another amount."))
-
-
-_MATCH: Final = """
-WITH known AS (
-    SELECT DISTINCT ON (placed.id) placed.id, identity.member_id
-    FROM payments_order AS placed
-    CROSS JOIN LATERAL unnest(placed.clues) WITH ORDINALITY AS sign (clue, place)
-    JOIN members_identity AS identity
-      ON identity.kind = split_part(sign.clue, ':', 1)
-     AND identity.hash = split_part(sign.clue, ':', 2)
-    WHERE placed.member_id IS NULL
-      AND (%(clues)s::varchar[] IS NULL OR placed.clues && %(clues)s::varchar[])
-    ORDER BY placed.id, sign.place
-), named AS (
-    UPDATE payments_order AS placed SET member_id = known.member_id
-    FROM known WHERE placed.id = known.id
-    RETURNING placed.id, placed.member_id
-)
-UPDATE payments_transaction AS row SET member_id = named.member_id, waiting_for = ''
-FROM named, payments_transaction AS payment
-WHERE payment.order_id = named.id AND payment.member_id IS NULL
-  AND (row.id = payment.id OR row.original_id = payment.id)
-  AND row.member_id IS NULL AND row.waiting_for = 'member'
-"""
-
-
-def match_orders(clues: Sequence[str] | None = None) -> int:
-    """Orders whose buyers have become known since, and the payments that waited for that; of all
-    buyers, or of those with one of these signs. Returns how many transactions were matched."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MATCH, {"clues": None if clues is None else list(clues)})
-        return int(cursor.rowcount)
 
 
 @dataclass(frozen=True, slots=True)

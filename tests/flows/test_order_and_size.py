@@ -2,14 +2,17 @@
 
 import gc
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.db.models import Model
+from django.utils import timezone
 
 from config.pipeline import STAGES, run
 from loyalty.services.books import verify_books
+from loyalty.services.settle import settle_members
+from payments.services.translate import translate_callbacks
 from tests import build
 from tests.flows import scenario
 
@@ -72,3 +75,19 @@ def test_what_a_batch_made_goes_with_it_and_waits_for_no_collector() -> None:
     left = [type(found).__name__ for found in gc.garbage if isinstance(found, Model)]
     gc.garbage.clear()
     assert left == []
+
+
+@pytest.mark.django_db
+def test_who_has_very_many_payments_does_not_keep_the_others_waiting() -> None:
+    build.earning_rule()
+    busy, other = build.member(wallet="busy"), build.member(wallet="other")
+    for number in range(40):
+        build.send(build.payment("1.00", ref=f"busy-{number}", wallet="busy"))
+    build.send(build.payment("100.00", ref="other", wallet="other"))
+    now = timezone.now() + timedelta(minutes=1)
+    translate_callbacks(now=now, limit=500)
+
+    settle_members(now=now, limit=8)
+
+    assert build.balance_of(other) == 100
+    assert build.balance_of(busy) > 0

@@ -9,7 +9,7 @@ from kit.money import Money
 from loyalty.models import CapUse, Rule
 from loyalty.services.books import verify_books
 from loyalty.services.settle import settle_members
-from members.models import Member
+from members.models import Member, Programme
 from payments.providers.base import Clue, Kind, Notice
 from payments.services.sales import book_sales
 from tests import build
@@ -107,4 +107,16 @@ def test_a_rule_that_counts_again_after_a_reversal_takes_its_part_of_the_cap_aga
     book("q+150", "150", of="q", kind=Kind.REVERSAL)
 
     assert CapUse.objects.get().points == 120
+    assert findings() == []
+
+
+def test_a_refund_finds_its_cap_after_the_shop_moved_to_another_time_zone() -> None:
+    mei, rule = shop()
+    book("p", "100")
+    Programme.objects.update(zone="America/Los_Angeles")
+
+    book("p:30", "30", of="p")
+
+    use = CapUse.objects.get()
+    assert (use.member, use.rule, use.on, use.points) == (mei, rule, NOON.date(), 70)
     assert findings() == []

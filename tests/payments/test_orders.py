@@ -19,12 +19,12 @@ from payments.models import Line, Order, Transaction
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
 from payments.services.accounts import forget_accounts
 from payments.services.booking import Entry, book
+from payments.services.linking import match_all_waiting
 from payments.services.orders import (
     NewOrder,
     OrderDiffers,
     PaidAlready,
     Taken,
-    match_orders,
     payment_of,
     take_order,
 )
@@ -166,8 +166,8 @@ def test_a_buyer_who_becomes_known_later_gets_the_payment(pays_first: bool) -> N
     mei = build.member()
     add_identity(mei, kind=PHONE, value="+85255550142", now=NOON)
 
-    assert match_orders() == 1
-    assert match_orders() == 0
+    assert match_all_waiting() == 1
+    assert match_all_waiting() == 0
 
     for row in (paid, placed):
         row.refresh_from_db()
