@@ -35,7 +35,7 @@ from kit.work import hold_keys
 from members.identity_kinds import all_kinds
 from members.keys import ApiKeyAuthentication, HasScope, KeyRate
 from members.models import ApiCall, ApiKey, Store
-from members.rates import WINDOW, Allowance
+from members.throttling import WINDOW, Allowance
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",

@@ -23,7 +23,7 @@ from rest_framework.throttling import BaseThrottle
 from kit.ids import ALPHABET
 from kit.visitors import client_address
 from members.models import ApiKey, Store
-from members.rates import Allowance, take
+from members.throttling import Allowance, take
 
 _SHAPE: Final = re.compile(rb"rk_([0-9A-Z]{8})_([A-Za-z0-9_-]{43})")
 _NOBODY: Final = hashlib.sha256(b"").hexdigest()

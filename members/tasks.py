@@ -3,14 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from members import answers, rates, webhooks
+from members import answers, throttling, webhooks
 
 
 @shared_task(name="members.forget_answers", ignore_result=True)
 def forget_answers() -> None:
     now = timezone.now()
     answers.forget_answers(now=now)
-    rates.forget_rates(now=now)
+    throttling.forget_rates(now=now)
 
 
 @shared_task(name="members.forget_deliveries", ignore_result=True)

@@ -6,7 +6,7 @@ from django.test import Client
 
 from members.keys import make_key
 from members.models import Store
-from members.rates import forget_handfuls
+from members.throttling import forget_handfuls
 from tests.api import till
 
 # Any: the test client's answers have more than their class says, such as json().

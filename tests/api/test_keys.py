@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from members.keys import find_key, make_key, rotate_key
 from members.models import ApiKey, ApiRate
-from members.rates import forget_handfuls, forget_rates, take
+from members.throttling import forget_handfuls, forget_rates, take
 from tests.api import till
 from tests.api.conftest import caller
 from tests.api.operations import OPERATIONS
