@@ -13,7 +13,7 @@ from payments.services.relay import pass_on
 from payments.services.translate import translate_callbacks
 
 
-class Work(Protocol):
+class StageWork(Protocol):
     def __call__(self, *, now: datetime, limit: int) -> int:
         """Do up to `limit` due rows (or members); returns how many facts were done."""
 
@@ -24,7 +24,7 @@ class Stage:
     stands in their way; a slow mail server holds up neither them nor coupons."""
 
     name: str
-    work: Work
+    work: StageWork
     limit: int
     part: str
 
