@@ -13,7 +13,7 @@ from kit.drain import Queue, drain
 from kit.ids import uuid7
 from kit.work import IS_DUE, hold_keys, note_failure
 from payments.models import Settlement, SettlementRow, Transaction
-from payments.services.reconcile.matching import Comparison, Effect, Ours, Verdict, compare_rows
+from payments.services.reconcile.pairing import Comparison, Effect, Ours, Verdict, compare_rows
 from payments.services.reconcile.taking import zone_of
 from payments.statements import all_formats
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from payments.services.reconcile.matching import Comparison, Ours, compare_rows
+from payments.services.reconcile.pairing import Comparison, Ours, compare_rows
 from tests.build import NOON
 
 
