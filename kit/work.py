@@ -87,7 +87,8 @@ def note_failure(rows: models.QuerySet[Any], error: str, *, tries: int) -> None:
 
 
 def release(rows: models.QuerySet[Work], *, at: datetime | None = None) -> int:
-    """Make parked rows due again, at their old place in the order unless `at` says otherwise."""
+    """Make parked rows due again, at their old place in the order; or at `at`, and then those that
+    are done as well."""
     changes: dict[str, object] = {"waiting_for": "", "error": "", "attempts": 0}
     if at is not None:
         changes["due_at"] = at

@@ -17,7 +17,8 @@ AnyLevel = TypeVar("AnyLevel", bound=Level)
 
 
 def tier_for(spend: Decimal, tiers: Sequence[AnyLevel]) -> AnyLevel | None:
-    """The highest of `tiers` (lowest rank first) whose threshold `spend` reaches."""
+    """The highest of `tiers` (lowest rank first) whose threshold `spend` reaches; the lowest of
+    all if it reaches none."""
     reached = [tier for tier in tiers if spend >= tier.threshold]
     return max(reached, key=lambda tier: tier.rank, default=tiers[0] if tiers else None)
 
