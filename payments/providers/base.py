@@ -183,7 +183,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request to the platform; `kept_for` is how long its answer holds (an access token)."""
+    """A request to the platform.
+
+    kept_for: how long its answer holds (an access token) for whoever would send the very same
+              request, headers and all
+    """
 
     method: str
     url: str

@@ -6,6 +6,7 @@ asked, over TLS, with our own signature. Translating reads it like any other.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -133,8 +134,7 @@ def _fetch(outgoing: Outgoing, *, now: datetime) -> Answer:
     """The answer, or the one that is kept: an access token is not asked for each time."""
     if not outgoing.kept_for:
         return _sent(outgoing)
-    parts = (outgoing.method.encode(), outgoing.url.encode(), outgoing.body)
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    key = _digest(outgoing)
     kept = _kept_answers.get(key)
     if kept is not None and kept[0] > now:
         return kept[1]
@@ -144,6 +144,12 @@ def _fetch(outgoing: Outgoing, *, now: datetime) -> Answer:
             _kept_answers.clear()
         _kept_answers[key] = (now + outgoing.kept_for, answer)
     return answer
+
+
+def _digest(outgoing: Outgoing) -> str:
+    """The same for the same request. Headers tell accounts apart too: some hold the password."""
+    head = [outgoing.method, outgoing.url, sorted(outgoing.headers.items())]
+    return hashlib.sha256(json.dumps(head).encode() + b"\0" + outgoing.body).hexdigest()
 
 
 def _sent(outgoing: Outgoing) -> Answer:
