@@ -4,10 +4,24 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Prefetch, Q
+from django.db import models
+from django.db.models import (
+    Case,
+    Count,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from kit.money import Money
 from loyalty.models import Award, Coupon, CouponUse, Lot, RuleVersion, Standing, Tier, Transfer
@@ -178,12 +192,26 @@ def tier_progress(standing: Standing) -> TierProgress | None:
     return TierProgress(own, following, spend, threshold, Money(missing, currency))
 
 
-class CouponState(StrEnum):
-    USABLE = "usable"
-    UPCOMING = "upcoming"
-    USED = "used"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
+class CouponState(models.TextChoices):
+    USABLE = "usable", _("usable")
+    UPCOMING = "upcoming", _("not yet")
+    USED = "used", _("used")
+    EXPIRED = "expired", _("lapsed")
+    CANCELLED = "cancelled", _("void")
+
+
+def with_states(coupons: QuerySet[Coupon], *, now: datetime) -> QuerySet[Any]:
+    """Each with `used`, how many of its uses stand, and `state`, a CouponState."""
+    standing = CouponUse.objects.filter(coupon=OuterRef("pk"), cancelled_at=None)
+    counted = standing.order_by().values("coupon").annotate(uses=Count("pk")).values("uses")
+    state = Case(
+        When(cancelled_at__isnull=False, then=Value(CouponState.CANCELLED)),
+        When(used__gte=F("type__uses_per_coupon"), then=Value(CouponState.USED)),
+        When(expires_at__lte=now, then=Value(CouponState.EXPIRED)),
+        When(starts_at__gt=now, then=Value(CouponState.UPCOMING)),
+        default=Value(CouponState.USABLE),
+    )
+    return coupons.annotate(used=Coalesce(Subquery(counted), 0)).annotate(state=state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,23 +230,16 @@ def coupons_of(member: Member, *, now: datetime, limit: int = 60) -> list[HeldCo
         Coupon.objects.filter(member__in=own_rows(member), expires_at__gt=now - COUPON_REMEMBERED)
         .select_related("type__category")
         .prefetch_related(Prefetch("uses", uses, to_attr="standing_uses"), "type__stores")
-        .order_by("-expires_at", "-id")[:limit]
+        .order_by("-expires_at", "-id")
     )
-    return [_held(coupon, now=now) for coupon in coupons]
+    return [_held(coupon) for coupon in with_states(coupons, now=now)[:limit]]
 
 
-def _held(coupon: Coupon, *, now: datetime) -> HeldCoupon:
-    uses: list[CouponUse] = coupon.standing_uses  # type: ignore[attr-defined]
-    left = max(coupon.type.uses_per_coupon - len(uses), 0)
-    used_at = uses[0].used_at if uses else None
-    return HeldCoupon(coupon, _state(coupon, left=left, now=now), used_at, left)
-
-
-def _state(coupon: Coupon, *, left: int, now: datetime) -> CouponState:
-    if coupon.cancelled_at is not None:
-        return CouponState.CANCELLED
-    if not left:
-        return CouponState.USED
-    if coupon.expires_at <= now:
-        return CouponState.EXPIRED
-    return CouponState.USABLE if coupon.starts_at <= now else CouponState.UPCOMING
+def _held(coupon: Any) -> HeldCoupon:
+    uses: list[CouponUse] = coupon.standing_uses
+    return HeldCoupon(
+        coupon=coupon,
+        state=CouponState(coupon.state),
+        used_at=uses[0].used_at if uses else None,
+        uses_left=max(coupon.type.uses_per_coupon - coupon.used, 0),
+    )

@@ -23,7 +23,6 @@ from kit.masking import mask_value
 from kit.money import Money
 from loyalty.models import Coupon, Transfer
 from loyalty.selectors import (
-    CouponState,
     TierProgress,
     coupons_of,
     ledger_rows,
@@ -151,19 +150,12 @@ def _transactions(member: Member, request: HttpRequest) -> Tab:
 
 
 def _coupons(member: Member, now: datetime) -> Tab:
-    words = {
-        CouponState.USABLE: _("usable"),
-        CouponState.UPCOMING: _("not yet"),
-        CouponState.USED: _("used"),
-        CouponState.EXPIRED: _("lapsed"),
-        CouponState.CANCELLED: _("void"),
-    }
     rows = [
         (
             _link(held.coupon, held.coupon.code),
             str(held.coupon.type),
             benefit(held.coupon.type),
-            words[held.state],
+            str(held.state.label),
             _day(held.coupon.expires_at),
         )
         for held in coupons_of(member, now=now, limit=MOST_ROWS)

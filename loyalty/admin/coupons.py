@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -36,12 +36,20 @@ from kit.money import Money
 from kit.scope import EVERYBODY, Scoping
 from loyalty.models import Coupon, CouponType, CouponUse
 from loyalty.refusals import CouponRefused
+from loyalty.selectors import CouponState, with_states
 from loyalty.services.coupons import cancel_coupon, cancel_use, redeem_coupon
 from loyalty.wording import benefit
 from members.models import Store
 
 _NAMES = ["name", "name_zh_hant", "name_zh_hans"]
 REDEEM = "loyalty.redeem_coupon"
+_COLOURS = {
+    CouponState.USABLE: "success",
+    CouponState.UPCOMING: "info",
+    CouponState.USED: "info",
+    CouponState.EXPIRED: "warning",
+    CouponState.CANCELLED: "danger",
+}
 
 
 @admin.register(CouponType)
@@ -116,26 +124,11 @@ class CouponStateFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("usable", _("usable")),
-            ("used", _("used")),
-            ("expired", _("lapsed")),
-            ("void", _("void")),
-        ]
+        return [(state.value, str(state.label)) for state in CouponState]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        now = timezone.now()
-        if self.value() == "usable":
-            return queryset.filter(cancelled_at=None, expires_at__gt=now).exclude(
-                uses__cancelled_at=None, uses__isnull=False
-            )
-        if self.value() == "used":
-            return queryset.filter(uses__isnull=False, uses__cancelled_at=None).distinct()
-        if self.value() == "expired":
-            return queryset.filter(cancelled_at=None, expires_at__lte=now)
-        if self.value() == "void":
-            return queryset.filter(cancelled_at__isnull=False)
-        return queryset
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        state = self.value()
+        return queryset.filter(state=state) if state in CouponState.values else queryset
 
 
 class UseInline(BaseTabular):
@@ -194,7 +187,7 @@ class CouponAdmin(FactAdmin):
         ("type", RelatedFilter),
         ("issued_at", PeriodFilter),
     ]
-    search_fields = ["=code", "=member__code"]
+    search_fields = ["code__exact", "member__code__exact"]
     search_help_text = gettext_lazy("The whole coupon code or member number")
     ordering = ["-issued_at"]
     inlines = [UseInline]
@@ -214,9 +207,7 @@ class CouponAdmin(FactAdmin):
     export_fields = ["code", "type__code", "member__code", "issued_at", "expires_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
-        used = Count("uses", filter=Q(uses__cancelled_at=None))
-        rows: QuerySet[Coupon] = super().get_queryset(request).annotate(used=used)
-        return rows
+        return with_states(super().get_queryset(request), now=timezone.now())
 
     def has_redeem_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(REDEEM)) and self.is_in_scope(request, obj)
@@ -290,18 +281,10 @@ class CouponAdmin(FactAdmin):
         url = reverse("admin:loyalty_coupon_change", args=[object_id])
         return HttpResponse(headers={"HX-Redirect": url})
 
-    @display(
-        description=gettext_lazy("state"),
-        label={"usable": "success", "used": "info", "expired": "warning", "void": "danger"},
-    )
-    def shown_state(self, coupon: Coupon) -> tuple[str, str]:
-        if coupon.cancelled_at is not None:
-            return "void", _("void")
-        if coupon.used >= coupon.type.uses_per_coupon:  # type: ignore[attr-defined]
-            return "used", _("used")
-        if coupon.expires_at <= timezone.now():
-            return "expired", _("lapsed")
-        return "usable", _("usable")
+    @display(description=gettext_lazy("state"), label=_COLOURS)
+    def shown_state(self, coupon: Any) -> tuple[str, str]:
+        state = CouponState(coupon.state)
+        return state.value, str(state.label)
 
     @display(description=gettext_lazy("state"))
     def state_in_words(self, coupon: Coupon) -> str:
