@@ -79,14 +79,9 @@ def tell_staff(*, now: datetime) -> int:
     return told
 
 
-def calendar_of(account: Account, programme: Programme) -> Calendar:
-    """When the account's store is open; an account of all stores is open always."""
-    return _calendars([account], programme)[account.pk]
-
-
-def zone_of(account: Account) -> ZoneInfo:
+def zone_of(account: Account, programme: Programme) -> ZoneInfo:
     """Where the account's days begin and end."""
-    return ZoneInfo(account.store.region.zone if account.store else Programme.current().zone)
+    return ZoneInfo(account.store.region.zone if account.store else programme.zone)
 
 
 def _hours(now: datetime) -> dict[int, tuple[dict[datetime, int], list[datetime]]]:
@@ -150,6 +145,7 @@ def _outages(now: datetime) -> dict[int, list[Span]]:
 
 
 def _calendars(accounts: Sequence[Account], programme: Programme) -> dict[int, Calendar]:
+    """When each account's store is open; an account of all stores is open always."""
     stores = {account.store_id for account in accounts if account.store_id}
     openings: dict[int, list[Opening]] = defaultdict(list)
     for row in OpeningHours.objects.filter(store__in=stores):
@@ -159,7 +155,7 @@ def _calendars(accounts: Sequence[Account], programme: Programme) -> dict[int, C
         closed[closure.store_id].append((closure.starts_on, closure.ends_on))
     return {
         account.pk: Calendar(
-            ZoneInfo(account.store.region.zone if account.store else programme.zone),
+            zone_of(account, programme),
             tuple(openings.get(account.store_id or 0, ())),
             tuple(closed.get(account.store_id or 0, ())),
         )
