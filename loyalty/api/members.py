@@ -134,7 +134,7 @@ def member_or_404(code: str) -> Member:
     member = find_by_code(code)
     if member is None:
         raise NotFound(_("No member has this number."), "member_unknown")
-    return member.merged_into or member
+    return member
 
 
 class MembersView(ApiView):
@@ -235,7 +235,7 @@ class LookUpView(ApiView):
             found = find_member(kind=kind, value=value)
             if found is None:
                 raise NotFound(_("Nobody is known by this."), "member_unknown")
-            member = found.merged_into or found
+            member = found
         return Response(show_member(member, now=timezone.now()))
 
 
@@ -323,7 +323,7 @@ def refuse_taken(signs: list[tuple[str, str]]) -> None:
                 code="identity_taken",
                 status=HTTPStatus.CONFLICT,
                 kind=kind,
-                member=(holder.merged_into or holder).code,
+                member=holder.code,
             )
 
 
