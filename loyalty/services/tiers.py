@@ -94,7 +94,7 @@ def upgrade(
     *,
     causes: Mapping[UUID, Mapping[str, object]],
     now: datetime,
-) -> list[TierChange]:
+) -> None:
     """Lift whoever's spend supports a higher tier; writes the changes, the caller saves.
 
     `causes`: by member, when the payment behind it was made and whether its source permits
@@ -108,7 +108,6 @@ def upgrade(
         if earned and standing.tier and earned.rank > standing.tier.rank:
             changes.append(_move(standing, earned, TierChange.Cause.SPEND, now=now))
     record_changes(changes, causes)
-    return changes
 
 
 def review_tiers(*, now: datetime) -> int:
