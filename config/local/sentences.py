@@ -23,9 +23,11 @@ _KEYWORDS |= dict.fromkeys(
     (
         "said",
         "Explained",
+        "AbsurdAmount",
         "CannotDecrypt",
         "CurrencyMismatch",
         "MalformedPayload",
+        "MismatchedCurrency",
         "MoneyError",
         "UnbookableNotice",
         "Unreadable",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kit.conditions import matches
 from kit.money import Money
+from kit.said import Explained
 from loyalty.conditions import PAYMENT
 from loyalty.models import Award, CapUse
 from loyalty.rules.earning import CATEGORY, Basket, Candidate, Earning, earn
@@ -24,11 +25,11 @@ _LARGEST_BALANCE: Final = 2**31 - 1
 _MOST_SPEND: Final = Decimal(10) ** 13
 
 
-class CannotRule(ValueError):
+class CannotRule(Explained, ValueError):
     """The fault is in the fact itself: it is set aside for staff, and holds up nobody else."""
 
 
-class OtherCurrency(CannotRule):
+class MismatchedCurrency(CannotRule):
     """A refund in another currency than its payment: staff have to look."""
 
 
@@ -77,7 +78,11 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
         or case.standing.balance + earning.points > _LARGEST_BALANCE
         or spend > _MOST_SPEND
     ):
-        raise AbsurdAmount(f"{earning.points} points of {case.payment.money} cannot be booked.")
+        raise AbsurdAmount(
+            "%(points)s points of %(amount)s cannot be booked.",
+            points=earning.points,
+            amount=case.payment.money,
+        )
     _use_caps(case, docket, earning.by_rule, frozen)
     award = Award.new(
         transaction_id=case.row.pk,
@@ -95,8 +100,10 @@ def _rule_on_payment(case: Case, docket: Docket) -> Ruling:
 def _rule_on_correction(case: Case, docket: Docket) -> Ruling:
     assert case.award is not None
     if case.row.currency != case.payment.currency:
-        raise OtherCurrency(
-            f"Paid in {case.payment.currency}, but the {case.row.kind} is in {case.row.currency}."
+        raise MismatchedCurrency(
+            "It was paid in %(paid)s, but what takes it back is in %(back)s.",
+            paid=case.payment.currency,
+            back=case.row.currency,
         )
     frozen = case.award.facts
     corrections = [*case.earlier, case.row]

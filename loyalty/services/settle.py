@@ -165,7 +165,7 @@ def _rule(docket: Docket) -> list[Ruling]:
         try:
             rulings.append(rule_on(case, docket))
         except CannotRule as problem:
-            case.row.waiting_for, case.row.error = REPAIR, str(problem)
+            case.row.waiting_for, case.row.error = REPAIR, problem.kept
             unruly.append(case.row)
     update_many(unruly, ["waiting_for", "error"])
     return rulings

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from kit.bulk import fetch_all, is_any_of
 from kit.money import Money
+from kit.said import Explained
 from kit.work import hold_keys
 from members.models import Store
 from members.selectors import phone_country_of
@@ -95,7 +96,7 @@ class _Stored:
     due_at: datetime | None
 
 
-class UnbookableNotice(ValueError):
+class UnbookableNotice(Explained, ValueError):
     """A notice whose references do not fit; the row that brought it is parked for repair."""
 
 
@@ -134,7 +135,7 @@ def _check(entries: Iterable[Entry]) -> None:
         if not all(0 < len(reference) <= 100 for reference in references):
             raise UnbookableNotice("A reference is empty or longer than 100 characters.")
         if entry.notice.amount.amount <= 0:
-            raise UnbookableNotice(f"{entry.notice.amount} is not above zero.")
+            raise UnbookableNotice("%(amount)s is not above zero.", amount=entry.notice.amount)
 
 
 def _known_effects(entries: Sequence[Entry]) -> dict[EffectKey, _Stored]:

@@ -19,7 +19,7 @@ from kit.wording import said_in_words
 ROOT = Path(__file__).parents[2]
 SAYING = {
     *("said", "Explained", "Unreadable", "MoneyError", "CurrencyMismatch", "CannotDecrypt"),
-    "MalformedPayload",
+    *("MalformedPayload", "AbsurdAmount", "MismatchedCurrency", "UnbookableNotice"),
 }
 CHINESE = {
     "%(field)s is blank.": "%(field)s 為空。",
