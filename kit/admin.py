@@ -1,34 +1,37 @@
 """The one base of every admin class: scoped by store and region, light on queries, exportable."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
-from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import get_timezone_name
-from django import forms
 from django.apps import AppConfig
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.checks import CheckMessage, Error, register
-from django.core.paginator import Paginator
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
-from django.utils.functional import cached_property
-from django.utils.timezone import make_aware
-from django.utils.translation import get_language
 from import_export.admin import ExportMixin
 from import_export.resources import modelresource_factory
-from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import display as unfold_display
 
 from kit.actions import action
+from kit.admin_forms import (
+    NOTHING,
+    OwnColumnsFormSet,
+    PlainDecimalField,
+    ScopedFields,
+    also_save,
+    saved_columns,
+)
+from kit.admin_lists import (
+    CappedPaginator,
+    PeriodFilter,
+    PlainChangeList,
+    RelatedFilter,
+    found_by,
+    is_whole,
+)
 from kit.scope import Scoping, scope_of
 from kit.spreadsheets import SafeCSV, SafeXLSX
 
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as UnfoldAdmin
     from django.contrib.admin import StackedInline as UnfoldStacked
     from django.contrib.admin import TabularInline as UnfoldTabular
-    from django.contrib.admin.views.main import ChangeList as AnyChangeList
 
     AnyAdmin = UnfoldAdmin[Any]
     AnyStacked = UnfoldStacked[Any, Any]
@@ -45,13 +47,10 @@ else:
     from unfold.admin import ModelAdmin as AnyAdmin
     from unfold.admin import StackedInline as AnyStacked
     from unfold.admin import TabularInline as AnyTabular
-    from unfold.views import ChangeList as AnyChangeList
 
 SEE_PERSONAL_DATA: Final = "members.see_personal_data"
 EXPORT_ROWS: Final = "members.export_rows"
-MOST_COUNTED: Final = 10_000
 PAGE_ROWS: Final = 25
-NOTHING: Final = "–"  # Where there is nothing to show.
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -83,110 +82,6 @@ def plain(figure: Decimal | None) -> str:
     if figure is None:
         return NOTHING
     return str(number_format(f"{figure.normalize():f}", use_l10n=True, force_grouping=True))
-
-
-class PlainDecimalField(forms.DecimalField):
-    """`800`, not `800.0000`: a form shows the figure and not its column."""
-
-    def prepare_value(self, value: Any) -> Any:
-        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than MOST_COUNTED: a million rows open as fast as a few."""
-
-    template_name = "admin/parts/pages.html"
-
-    @property
-    def is_capped(self) -> bool:
-        return bool(self.count >= MOST_COUNTED)
-
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        if not isinstance(rows, QuerySet):
-            return len(rows)
-        return rows.order_by()[:MOST_COUNTED].count()
-
-
-class PlainChangeList(AnyChangeList):
-    """A list that is neither filtered nor searched needs no "show all" beside its title."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if not (self.query or self.has_active_filters):
-            self.full_result_count = self.result_count
-
-
-def zone_in_words() -> str:
-    """The zone in which forms are read and written, as in `Hong Kong Time`."""
-    zone: str = settings.TIME_ZONE
-    if "/" not in zone:
-        return zone
-    locale = Locale.parse((get_language() or "en").replace("-", "_"))
-    return str(get_timezone_name(ZoneInfo(zone), locale=locale))
-
-
-class ScopedFields:
-    """Fields of forms and inlines: plain figures, instants with their zone, and related objects
-    offered, and accepted, only within the scope of who asks."""
-
-    admin_site: admin.AdminSite
-    formfield_overrides: Any = {models.DecimalField: {"form_class": PlainDecimalField}}
-    empty_value_display = NOTHING
-
-    def formfield_for_dbfield(
-        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        if isinstance(db_field, models.DateTimeField):
-            words = [str(kwargs.get("help_text") or db_field.help_text), zone_in_words()]
-            kwargs["help_text"] = " ".join(filter(None, words))
-        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
-
-    def get_field_queryset(
-        self, db: str | None, db_field: models.Field[Any, Any], request: HttpRequest
-    ) -> QuerySet[Any] | None:
-        related = self.admin_site._registry.get(cast("Any", db_field).remote_field.model)
-        if related is None:
-            return super().get_field_queryset(db, db_field, request)  # type: ignore[misc,no-any-return]
-        rows = related.get_queryset(request)
-        return rows.using(db) if db else rows
-
-
-class RelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
-    """A filter by a related row that offers only rows within the scope of who asks."""
-
-    def field_choices(
-        self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
-    ) -> list[tuple[Any, str]]:
-        related = model_admin.admin_site._registry.get(field.remote_field.model)
-        if related is None:
-            return []
-        return [(row.pk, str(row)) for row in related.get_queryset(request)[:500]]
-
-
-class PeriodFilter(RangeDateTimeFilter):  # type: ignore[misc]
-    """From and to: a day is enough, its first and last moment are meant then."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        ends = (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59.999999"))
-        for end, comparison, moment in ends:
-            name = f"{self.parameter_name}_{end}"
-            day, time = (self.used_parameters.get(f"{name}_{part}") for part in "01")
-            instant = _instant(f"{day} {time or moment}") if day else None
-            if instant is not None:
-                asked = {f"{self.parameter_name}__{comparison}": instant}
-                queryset = queryset.filter(**asked)
-        return queryset
-
-
-def _instant(typed: str) -> datetime | None:
-    """None for what is no moment, such as the 31st of February."""
-    try:
-        instant = parse_datetime(typed)
-    except ValueError:
-        return None
-    return make_aware(instant) if instant else None
 
 
 class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
@@ -225,7 +120,7 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
         key = getattr(row, "pk", row)
         if row is None or key is None or scope_of(request.user).sees_everything:
             return True
-        return self.get_object(request, str(key)) is not None
+        return self.known(request, key) is not None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Who does not see every store adds nothing that counts in all of them, such as a key."""
@@ -247,7 +142,20 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
         row = super().get_object(request, object_id, from_field)
         if row is not None:
             row.viewer_sees_personal_data = may_see_personal_data(request)
+        if from_field is None:
+            self._found(request)[str(object_id)] = row
         return row
+
+    def known(self, request: HttpRequest, key: Any) -> Any:
+        """The row as this request read it last, if it is in scope: a page asks for a right after
+        another. Who changes the row reads it anew, with `get_object`."""
+        found = self._found(request)
+        if str(key) not in found:
+            self.get_object(request, str(key))
+        return found[str(key)]
+
+    def _found(self, request: HttpRequest) -> dict[str, Any]:
+        return cast("dict[str, Any]", once(request, f"rows of {self.opts.label}", dict))
 
     # Page
 
@@ -263,6 +171,21 @@ class BaseAdmin(ScopedFields, ExportMixin, AnyAdmin):  # type: ignore[misc]
     ) -> Any:
         extra = {"show_history": self.has_history, **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, extra)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        fields = self.get_search_fields(request)
+        if not search_term or not is_whole(fields):
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(found_by(self.model, fields, search_term)), False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Of a row that is there already only what the form is about: see `also_save`."""
+        if change:
+            obj.save(update_fields=saved_columns(form))
+        else:
+            super().save_model(request, obj, form, change)
 
     # Export
 
@@ -318,11 +241,13 @@ class FactAdmin(BaseAdmin):
 
 
 class BaseTabular(ScopedFields, AnyTabular):
+    formset = OwnColumnsFormSet
     extra = 0
     hide_title = True
 
 
 class BaseStacked(ScopedFields, AnyStacked):
+    formset = OwnColumnsFormSet
     extra = 0
     add_words: ClassVar[Any] = ""  # On its button, where there is never more than one.
 
@@ -380,9 +305,11 @@ __all__ = [
     "CappedPaginator",
     "FactAdmin",
     "PeriodFilter",
+    "PlainDecimalField",
     "RelatedFilter",
     "SettingsAdmin",
     "action",
+    "also_save",
     "check_admin_base",
     "display",
     "is_masked",

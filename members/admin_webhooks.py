@@ -25,7 +25,15 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from kit.admin import BaseAdmin, FactAdmin, PeriodFilter, RelatedFilter, action, display
+from kit.admin import (
+    BaseAdmin,
+    FactAdmin,
+    PeriodFilter,
+    RelatedFilter,
+    action,
+    also_save,
+    display,
+)
 from kit.correspondence import DEAD
 from kit.correspondence_admin import (
     MOST_SHOWN,
@@ -120,7 +128,7 @@ class EndpointAdmin(BaseAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         made = "" if change else new_endpoint_secret(obj, now=timezone.now())
         if {"url", "is_enabled"} & set(form.changed_data):
-            revive(obj)
+            also_save(form, *revive(obj))
         super().save_model(request, obj, form, change)
         forget_listeners()
         if made:
@@ -202,10 +210,11 @@ class EndpointAdmin(BaseAdmin):
         except CannotDecrypt:
             endpoint.secrets = ""  # What cannot be opened signs nothing along.
             made = new_endpoint_secret(endpoint, now=now)
+        changed = {"secrets"}
         if endpoint.stopped_for == Endpoint.Stop.NO_KEY:
             endpoint.is_enabled = True
-            revive(endpoint)
-        endpoint.save()
+            changed |= {"is_enabled", *revive(endpoint)}
+        endpoint.save(update_fields=changed)
         forget_listeners()
         self.log_change(request, endpoint, _("A new secret was made."))
         self._show_once(request, made)
@@ -289,7 +298,7 @@ class DeliveryAdmin(LogOfTries, FactAdmin):
         TypeFilter,
         ("queued_at", PeriodFilter),
     ]
-    search_fields = ["=key", "=member__code"]
+    search_fields = ["key__exact", "member__code__exact"]
     search_help_text = gettext_lazy("The whole webhook-id or member number")
     when_empty = gettext_lazy(
         "Nothing was sent yet. Add an endpoint, and it is told of members' events."

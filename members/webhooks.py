@@ -131,10 +131,12 @@ def active_secrets(endpoint: Endpoint, *, now: datetime) -> list[tuple[str, date
     return _secrets(endpoint, now=now)
 
 
-def revive(endpoint: Endpoint) -> None:
-    """Staff switch it on or mend its address: what went before counts no more."""
+def revive(endpoint: Endpoint) -> tuple[str, ...]:
+    """Staff switch it on or mend its address: what went before counts no more. Returns the
+    columns that changed, for the caller to save."""
     endpoint.failures, endpoint.failing_since, endpoint.rests_until = 0, None, None
     endpoint.stopped_for = ""
+    return ("failures", "failing_since", "rests_until", "stopped_for")
 
 
 def forget_deliveries(*, now: datetime) -> int:

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config.admin.rights import GroupsField, RightsField, group_in_words, rights
-from kit.admin import BaseAdmin, FactAdmin, display
+from kit.admin import BaseAdmin, FactAdmin, also_save, display
 from kit.scope import HEADQUARTERS
 
 _FOREIGN = [
@@ -116,6 +116,11 @@ class JobAdmin(BaseAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # A job is a task of ours; new ones come with the code.
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not obj.enabled:
+            also_save(form, "last_run_at")  # Its model clears it, so that it starts afresh.
+        super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # The next deployment would bring it back; switch it off instead.

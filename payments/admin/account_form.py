@@ -126,6 +126,7 @@ class AccountForm(forms.ModelForm[Account]):
         super().__init__(*args, **kwargs)
         if "order_wait_seconds" in self.fields:
             self.fields["order_wait_seconds"].required = False
+        self.shown_secrets = secrets_of(self.instance)
         own = all_providers().get(self.instance.provider)
         if own is not None:
             self._dress_for(own)
@@ -141,7 +142,7 @@ class AccountForm(forms.ModelForm[Account]):
             removed: Any = self.fields["removed_secrets"]
             removed.choices = [
                 (str(place), seen_in_words(look_at(own, secret)))
-                for place, secret in enumerate(secrets_of(self.instance))
+                for place, secret in enumerate(self.shown_secrets)
             ]
         if "new_secret" in self.fields:
             self.fields["new_secret"].label = own.secret_label
@@ -217,10 +218,8 @@ class AccountForm(forms.ModelForm[Account]):
                 for setting in provider.settings
                 if cleaned.get(setting_name(provider, setting.name))
             }
-        removed = set(cleaned.get("removed_secrets") or [])
-        kept = [
-            secret for place, secret in enumerate(secrets_of(account)) if str(place) not in removed
-        ]
+        removed = [self.shown_secrets[int(n)] for n in cleaned.get("removed_secrets") or []]
+        kept = [secret for secret in secrets_of(account) if secret not in removed]
         makes = provider.make_secret if provider and cleaned.get("makes_secret") else None
         made = makes() if makes else ""
         added = made or (cleaned.get("new_secret") or "").strip()

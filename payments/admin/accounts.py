@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from kit.admin import BaseAdmin, RelatedFilter, display
+from kit.admin import BaseAdmin, RelatedFilter, also_save, display
 from kit.scope import Scoping, scope_of
 from payments.admin.account_form import (
     AccountForm,
@@ -157,7 +157,11 @@ class AccountAdmin(AccountPages, BaseAdmin):
         return shown
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:  # Its fields page writes settings too, and each adds to what is there.
+            held = Account.objects.select_for_update(no_key=True)
+            obj.refresh_from_db(fields=["settings", "secrets"], from_queryset=held)
         made = form.fill(obj)
+        also_save(form, "settings", "secrets")
         super().save_model(request, obj, form, change)
         forget_accounts()
         if made:

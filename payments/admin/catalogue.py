@@ -10,7 +10,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import DropdownFilter
 
-from kit.admin import BaseAdmin, RelatedFilter, display
+from kit.admin import BaseAdmin, RelatedFilter, also_save, display
 from kit.scope import EVERYBODY
 from payments.imports.pages import ProductImports
 from payments.models import Category, Product
@@ -75,7 +75,7 @@ class ProductAdmin(ProductImports, BaseAdmin):
     list_display = ["sku", "__str__", "brand", "category", "shown_cost", "shown_learnt"]
     list_select_related = ["category"]
     list_filter = [LearntFilter, ("category", RelatedFilter), BrandFilter]
-    search_fields = ["sku", *_NAMES, "brand", "=barcode"]
+    search_fields = ["sku", *_NAMES, "brand", "barcode__exact"]
     autocomplete_fields = ["category"]
     fieldsets = [
         (None, {"fields": ["sku", "category", *_NAMES, "brand", "barcode"]}),
@@ -93,6 +93,7 @@ class ProductAdmin(ProductImports, BaseAdmin):
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         obj.is_learnt = False  # Somebody has looked at it.
+        also_save(form, "is_learnt")
         super().save_model(request, obj, form, change)
 
     @display(description=gettext_lazy("unit cost"), ordering="cost")

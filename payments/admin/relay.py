@@ -14,7 +14,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from kit.admin import BaseStacked, FactAdmin, PeriodFilter, RelatedFilter, action, display
+from kit.admin import (
+    BaseStacked,
+    FactAdmin,
+    PeriodFilter,
+    RelatedFilter,
+    action,
+    also_save,
+    display,
+)
 from kit.correspondence_admin import (
     STATE_LABELS,
     HandOverFilter,
@@ -51,7 +59,7 @@ class RelayForm(forms.ModelForm[Relay]):
 
     def save(self, commit: bool = True) -> Any:
         if {"url", "is_enabled"} & set(self.changed_data):
-            revive(self.instance)
+            also_save(self, *revive(self.instance))
         return super().save(commit=commit)
 
 
@@ -85,7 +93,7 @@ class RelayedPostAdmin(LogOfTries, FactAdmin):
     list_display = ["received_at", "account", "callback", "shown_tries", "taken_at", "shown_state"]
     list_select_related = ["account", "callback"]
     list_filter = [HandOverFilter, ("account", RelatedFilter), ("received_at", PeriodFilter)]
-    search_fields = ["=callback__delivery_key"]
+    search_fields = ["callback__delivery_key__exact"]
     search_help_text = gettext_lazy("The whole delivery key")
     ordering = ["-id"]
     actions = ["pass_on"]

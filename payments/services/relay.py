@@ -130,9 +130,11 @@ def pass_on_again(posts: QuerySet[RelayedPost], *, now: datetime) -> int:
     return posts.exclude(sealed=None).update(due_at=now, attempts=0, waiting_for="", error="")
 
 
-def revive(relay: Relay) -> None:
-    """Staff mended it: what went before counts no more."""
+def revive(relay: Relay) -> tuple[str, ...]:
+    """Staff mended it: what went before counts no more. Returns the columns that changed, for the
+    caller to save."""
     relay.failures, relay.failing_since, relay.rests_until = 0, None, None
+    return ("failures", "failing_since", "rests_until")
 
 
 def forget_relayed(*, now: datetime) -> int:
