@@ -31,7 +31,7 @@ class MessageAdmin(FactAdmin):
         ("decision__campaign", RelatedFilter),
         ("queued_at", PeriodFilter),
     ]
-    search_fields = ["=member__code"]
+    search_fields = ["member__code__exact"]
     search_help_text = gettext_lazy("The whole member number")
     ordering = ["-queued_at"]
     actions = ["confirm_sent", "send_again"]
@@ -123,7 +123,7 @@ class DecisionAdmin(FactAdmin):
     list_display = ["decided_at", "campaign", "member", "coupon"]
     list_select_related = ["campaign", "member", "coupon"]
     list_filter = [("campaign", RelatedFilter), ("decided_at", PeriodFilter)]
-    search_fields = ["=member__code"]
+    search_fields = ["member__code__exact"]
     ordering = ["-id"]
     fields = ["campaign", "member", "coupon", "occurrence", "decided_at"]
     export_fields = ["decided_at", "campaign__name", "member__code", "coupon__code"]

@@ -25,7 +25,7 @@ class TransferAdmin(FactAdmin):
     list_display = ["booked_at", "kind", "shown_points", "debit_side", "credit_side", "reason"]
     list_select_related = _BOTH_SIDES
     list_filter = [("kind", ChoicesDropdownFilter), ("booked_at", PeriodFilter)]
-    search_fields = ["=debit__member__code", "=credit__member__code"]
+    search_fields = ["debit__member__code__exact", "credit__member__code__exact"]
     search_help_text = gettext_lazy("The whole member number")
     ordering = ["-booked_at"]
     fields = [
@@ -67,7 +67,7 @@ class AwardAdmin(FactAdmin):
     list_display = ["booked_at", "member", "transaction", "points", "shown_spend", "paid_at"]
     list_select_related = ["member", "transaction"]
     list_filter = [("booked_at", PeriodFilter)]
-    search_fields = ["=member__code", "=transaction__payment_ref"]
+    search_fields = ["member__code__exact", "transaction__payment_ref__exact"]
     ordering = ["-id"]
     fields = [
         "member", "transaction", "points", "forgiven", "shown_spend", "paid_at", "booked_at",
@@ -92,7 +92,7 @@ class TierChangeAdmin(FactAdmin):
     list_display = ["changed_at", "member", "before", "after", "cause", "shown_spend"]
     list_select_related = ["member", "before", "after"]
     list_filter = [("after", RelatedFilter), ("cause", ChoicesDropdownFilter)]
-    search_fields = ["=member__code"]
+    search_fields = ["member__code__exact"]
     ordering = ["-id"]
     fields = ["member", "before", "after", "cause", "shown_spend", "changed_at"]
     readonly_fields = ["shown_spend"]

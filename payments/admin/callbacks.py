@@ -69,7 +69,7 @@ class CallbackAdmin(Unmasking, FactAdmin):
         ("account", RelatedFilter),
         ("received_at", PeriodFilter),
     ]
-    search_fields = ["=delivery_key"]
+    search_fields = ["delivery_key__exact"]
     search_help_text = gettext_lazy("The whole delivery key")
     ordering = ["-received_at"]
     actions = ["replay"]
@@ -150,7 +150,7 @@ class ConflictAdmin(Unmasking, FactAdmin):
     list_display = ["received_at", "account", "callback"]
     list_select_related = ["callback__account"]
     list_filter = [("received_at", PeriodFilter)]
-    search_fields = ["=callback__delivery_key"]
+    search_fields = ["callback__delivery_key__exact"]
     ordering = ["-id"]
     actions_detail = ["unmask"]
     subject = Disclosure.Subject.CONFLICT

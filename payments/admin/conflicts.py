@@ -66,7 +66,7 @@ class AmountConflictAdmin(FactAdmin):
     list_display = ["found_at", "first", "kind", "booked", "came", "shown_decision"]
     list_select_related = ["first__store"]
     list_filter = [DecidedFilter, ("found_at", PeriodFilter)]
-    search_fields = ["=first__payment_ref"]
+    search_fields = ["first__payment_ref__exact"]
     search_help_text = gettext_lazy("The whole payment reference")
     ordering = ["decided_at", "-found_at"]
     when_empty = gettext_lazy("Nothing was told with two different amounts.")

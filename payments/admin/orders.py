@@ -75,7 +75,7 @@ class OrderAdmin(FactAdmin):
     ]  # fmt: skip
     list_select_related = ["member", "store"]
     list_filter = [PaidFilter, ("store", RelatedFilter), ("ordered_at", PeriodFilter)]
-    search_fields = ["=order_ref", "=member__code"]
+    search_fields = ["order_ref__exact", "member__code__exact"]
     search_help_text = gettext_lazy("Order number or member number, whole")
     ordering = ["-ordered_at"]
     inlines = [OrderLineInline]

@@ -52,7 +52,7 @@ class QueryAdmin(FactAdmin):
     list_display = ["reference", "account", "shown_outcome", "shown_state", "asked_at", "attempts"]
     list_select_related = ["account"]
     list_filter = [WorkFilter, ("account", RelatedFilter)]
-    search_fields = ["=reference", "=order_ref"]
+    search_fields = ["reference__exact", "order_ref__exact"]
     search_help_text = gettext_lazy("The whole payment reference or order number")
     ordering = ["-first_at"]
     actions = ["ask_again"]

@@ -80,7 +80,7 @@ class SettlementRowAdmin(FactAdmin):
         ("settlement", RelatedFilter),
         ("occurred_at", PeriodFilter),
     ]
-    search_fields = ["=payment_ref", "=effect_ref", "=order_ref"]
+    search_fields = ["payment_ref__exact", "effect_ref__exact", "order_ref__exact"]
     search_help_text = gettext_lazy("Payment, refund or order reference, whole")
     ordering = ["number", "pk"]
     actions = ["propose_to_book"]
@@ -224,7 +224,7 @@ class ProposalAdmin(FactAdmin):
     ]
     list_select_related = ["row__settlement__account", "proposed_by", "decided_by"]
     list_filter = [OpenFilter, ("proposed_at", PeriodFilter)]
-    search_fields = ["=row__payment_ref", "reason"]
+    search_fields = ["row__payment_ref__exact", "reason"]
     ordering = ["-proposed_at"]
     actions = ["agree", "decline"]
     actions_detail = ["agree_one", "decline_one"]

@@ -155,7 +155,7 @@ class DisagreementDesk(FactAdmin):
     list_display = ["noticed_at", "shown_first", "shown_second", "shown_payment", "answer"]
     list_select_related = ["first", "second", "transaction", "answered_by"]
     list_filter = [("answer", ChoicesDropdownFilter)]
-    search_fields = ["=first__code", "=second__code"]
+    search_fields = ["first__code__exact", "second__code__exact"]
     ordering = ["-noticed_at"]
     fields = [
         "noticed_at", "shown_first", "shown_second", "transaction", "answer", "answered_at",
