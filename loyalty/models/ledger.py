@@ -222,7 +222,7 @@ class Standing(Row):
         indexes = [models.Index(fields=["last_paid_at"], name="standing_silence")]
 
     def __str__(self) -> str:
-        return f"{self.balance}"
+        return str(self.pk)  # The log names by it whose payments fail.
 
 
 class CapUse(Row):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -58,7 +58,7 @@ class _Post:
     account_id: int
     received_at: datetime
     outcome: str | None
-    sealed: bytes | None
+    sealed: bytes | None = field(repr=False)
 
 
 _DUE: Final = """
