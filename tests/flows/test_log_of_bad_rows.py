@@ -9,6 +9,7 @@ from django.utils import timezone
 from loyalty.models import Standing
 from loyalty.services import settle
 from loyalty.services.settle import settle_members
+from loyalty.services.tiers import upgrade
 from payments.models import Callback, CallbackBody, Transaction
 from payments.services import translate
 from payments.services.translate import translate_callbacks
@@ -54,7 +55,6 @@ def test_a_member_whose_payment_fails_is_named_by_their_id(
 ) -> None:
     build.earning_rule()
     members = {ref: build.member(wallet=f"wallet-{ref}") for ref in ("first", "bad", "last")}
-    upgrade = settle.upgrade
 
     def upgrade_or_bug(standings: list[Standing], *rest: Any, **named: Any) -> None:
         if members["bad"].pk in {standing.pk for standing in standings}:
