@@ -236,9 +236,9 @@ def test_few_earlier_files_are_looked_at_and_each_once(wechat: Account) -> None:
             upload(client, wechat, KINDS["wechat"].write(rows[n:]))
     later = Settlement.objects.latest("uploaded_at")
 
-    with CaptureQueriesContext(connection) as first:
+    with at(6), CaptureQueriesContext(connection) as first:
         found = repeated_by(later)
-    with CaptureQueriesContext(connection) as again:
+    with at(6), CaptureQueriesContext(connection) as again:
         repeated_by(later)
 
     assert found is not None
