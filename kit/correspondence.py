@@ -67,7 +67,7 @@ class Correspondent(models.Model):
     class Meta:
         abstract = True
 
-    STANDING = ("failures", "failing_since", "rests_until", "last_good_at")
+    NOTED = ("failures", "failing_since", "rests_until", "last_good_at")  # By note_tries.
 
 
 class Attempt(models.Model):

@@ -258,7 +258,7 @@ def _note_endpoints(ended: Sequence[tuple[Parcel, Tried]], *, now: datetime) -> 
             row.is_enabled, row.stopped_for = False, Endpoint.Stop.GONE
         elif row.failing_since is not None and row.failing_since < now - STOP_AFTER:
             row.is_enabled, row.stopped_for = False, Endpoint.Stop.FAILING
-    update_many(rows, [*Correspondent.STANDING, "is_enabled", "stopped_for"])
+    update_many(rows, [*Correspondent.NOTED, "is_enabled", "stopped_for"])
 
 
 _BOARD: Final = Switchboard(Exchange(name="announce", claim=_claim, call=_call, record=_record))

@@ -286,7 +286,7 @@ def _note_relays(ended: Sequence[tuple[Parcel, Tried]], *, now: datetime) -> Non
     rows = list(held.order_by("pk"))
     for row in rows:
         note_tries(row, [t for parcel, t in ended if parcel.lane == row.account_id], now=now)
-    update_many(rows, Correspondent.STANDING)
+    update_many(rows, Correspondent.NOTED)
 
 
 _BOARD: Final = Switchboard(Exchange(name="relay", claim=_claim, call=_call, record=_record))
