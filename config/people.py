@@ -43,7 +43,8 @@ def merge(merged: Member, survivor: Member, *, reason: str, actor: Any, now: dat
     with transaction.atomic():
         held = hold_standings([merged.pk, survivor.pk])
         fact = merge_members(merged, survivor, reason=reason, actor=actor, now=now)
-        match_waiting(survivor)  # What waited because its signs seemed to be two people's.
+        # What waited because its signs seemed to be two people's.
+        match_waiting(survivor, now=now)
         answer_disagreements(survivor, by=actor, now=now)
         take_over(fact, held, now=now)
         withhold_doubles(fact)

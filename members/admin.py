@@ -40,13 +40,13 @@ from members.models import (
 )
 from members.scopes import staff_scope_of  # noqa: F401 - importing it tells kit of the scopes.
 from members.search import members_matching
-from members.services import enrol_member, set_consent
+from members.services import set_consent
 
 OF_MEMBER = Scoping(store="member__home_store", region="member__region")
 
 
 class MemberAdmin(BaseAdmin):
-    """Registered in config/admin, which adds what the member holds."""
+    """Registered in config/admin, which enrols, and adds what the member holds."""
 
     scope = Scoping(store="home_store", region="region")
     list_display = ["code", "shown_name", "region", "home_store", "language", "joined_at"]
@@ -92,14 +92,6 @@ class MemberAdmin(BaseAdmin):
         if db_field.name == "name":
             kwargs["widget"] = UnfoldAdminTextInputWidget()
         return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        asked = {**form.cleaned_data, "code": obj.code}
-        member = enrol_member(**asked, now=timezone.now())
-        obj.pk, obj._state.adding = member.pk, False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

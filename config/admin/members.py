@@ -1,5 +1,6 @@
 """The member in the admin: who they are, where they stand, what they hold, what happened."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
@@ -21,10 +22,13 @@ from kit.spreadsheet_import import SheetResult
 from loyalty.services.points import CannotAdjust, adjust_points
 from members.admin import MemberAdmin
 from members.admin_forms import IdentityDialog
+from members.identity_kinds import EMAIL, PHONE
 from members.import_pages import MemberImports
 from members.links import revoke_page
 from members.models import Member
 from members.selectors import last_consent
+from members.services import IdentityTaken
+from payments.services.enrolling import Newcomer, enrol_customer
 from payments.services.linking import link_identity, match_all_waiting
 
 ADJUST = "loyalty.adjust_points"
@@ -91,11 +95,39 @@ class MemberDesk(MergePages, MemberImports, MemberAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        member = self.get_object(request, object_id)
+        member = self.known(request, object_id)
         extra = dict(extra_context or {})
         if member is not None and self.has_view_permission(request, member):
             extra["desk"] = tabs_of(member, request, now=timezone.now())
         return super().change_view(request, object_id, form_url, extra)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IdentityTaken:  # In this moment; nothing was kept. Now the form itself finds it.
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        asked = form.cleaned_data
+        newcomer = Newcomer(
+            region=asked["region"],
+            language=asked["language"],
+            name=asked["name"],
+            home_store=asked["home_store"],
+            born_on=asked["born_on"],
+            signs=tuple((kind, asked[kind]) for kind in (PHONE, EMAIL) if asked[kind]),
+        )
+        member = enrol_customer(newcomer, now=timezone.now())
+        obj.pk, obj.code, obj._state.adding = member.pk, member.code, False
 
     @display(description=gettext_lazy("tier"), ordering="standing__tier__rank")
     def shown_tier(self, member: Member) -> str:
@@ -166,9 +198,13 @@ class MemberDesk(MergePages, MemberImports, MemberAdmin):
     def identify(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         member = self.member_or_refuse(request, object_id)
         given = form.cleaned_data
-        linked = link_identity(
-            member, kind=given["kind"], value=given["value"], now=timezone.now()
-        )
+        try:
+            linked = link_identity(
+                member, kind=given["kind"], value=given["value"], now=timezone.now()
+            )
+        except IdentityTaken:  # In this moment: now the dialog itself finds it.
+            again = cast("Callable[..., HttpResponse]", self.identify)
+            return again(request, object_id=object_id)
         words = ngettext(
             "The identity was added; %(count)d waiting transaction is the member's now.",
             "The identity was added; %(count)d waiting transactions are the member's now.",

@@ -47,7 +47,7 @@ def enrol_customer(who: Newcomer, *, now: datetime) -> Member:
         for consent in who.consents:
             set_consent(member, **consent, now=now)
         if who.signs:
-            match_waiting(member)
+            match_waiting(member, now=now)
     return member
 
 

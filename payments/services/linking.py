@@ -28,11 +28,8 @@ def link_transactions(
         if not chosen:
             return 0
         _learn(member, _clues_of(chosen), now=now)
-        linked = _give({row.pk: member.pk for row in chosen})
-        linked += match_waiting(member)
-        if linked:
-            _note(member, linked, now=now)
-    return linked
+        given = _give({row.pk: member.pk for row in chosen})
+        return match_waiting(member, now=now, besides=given)
 
 
 def link_identity(member: Member, *, kind: str, value: str, now: datetime) -> int:
@@ -40,10 +37,7 @@ def link_identity(member: Member, *, kind: str, value: str, now: datetime) -> in
     with transaction.atomic():
         identity = add_identity(member, kind=kind, value=value, now=now)
         hold_keys([f"clue:{kind}:{identity.hash}"])
-        linked = match_waiting(member)
-        if linked:
-            _note(member, linked, now=now)
-    return linked
+        return match_waiting(member, now=now)
 
 
 # Of each row whose signs all belong to one person: whose its first sign is. Signs are equals, so
@@ -76,13 +70,16 @@ WHERE row.waiting_for = 'member' AND row.member_id IS NULL
 """
 
 
-def match_waiting(member: Member) -> int:
+def match_waiting(member: Member, *, now: datetime, besides: int = 0) -> int:
     """Give the unmatched payments and orders that are known to be of `member`, or of one who was
     merged into them, to whom the signs belong; not those with a sign of somebody else. Returns how
-    many transactions that were."""
+    many transactions that were, those given `besides` included; the member's timeline says so."""
     signs = Identity.objects.filter(member__in=own_rows(member)).values_list("kind", "hash")
     clues = [f"{kind}:{digest}" for kind, digest in signs]
-    return _match(clues) if clues else 0
+    linked = besides + (_match(clues) if clues else 0)
+    if linked:
+        _note(member, linked, now=now)
+    return linked
 
 
 def match_all_waiting() -> int:
