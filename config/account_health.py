@@ -23,6 +23,7 @@ from payments.models import Account, Alarm, Callback
 from payments.providers import all_providers
 from payments.services.account_check import Level, about_files
 from payments.services.accounts import BY_FILE
+from payments.services.coverage import Coverage, coverages_of
 from payments.services.silence import count_posts
 
 CACHED_SECONDS: Final = 60
@@ -126,16 +127,21 @@ def account_health_view(request: HttpRequest) -> HttpResponse:
     desk = admin.site._registry[Callback]
     if not desk.has_view_permission(request):
         raise PermissionDenied
-    accounts = list(admin.site._registry[Account].get_queryset(request).order_by("name"))
-    now = timezone.now()
-    figures = _kept(request, [account.pk for account in accounts], now)
+    rows = admin.site._registry[Account].get_queryset(request)
+    accounts = list(rows.select_related("store__region").order_by("name"))
+    figures, coverages = _kept(request, accounts, timezone.now())
     silent = set(Alarm.objects.filter(closed_at=None).values_list("account_id", flat=True))
     context = {
         **admin.site.each_context(request),
         "title": _("Account health"),
         "rows": [
             _row(account, figures[account.pk], is_silent=account.pk in silent)
-            | {"remarks": [*_about_stores(figures[account.pk]), *_about_files(account, now)]}
+            | {
+                "remarks": [
+                    *_about_stores(figures[account.pk]),
+                    *_about_files(coverages.get(account.pk)),
+                ]
+            }
             for account in accounts
         ],
     }
@@ -149,12 +155,16 @@ def health_of(accounts: Sequence[int], *, now: datetime) -> dict[int, Health]:
         return {row[0]: Health(*row) for row in cursor.fetchall()}
 
 
-def _kept(request: HttpRequest, accounts: Sequence[int], now: datetime) -> dict[int, Health]:
+def _kept(
+    request: HttpRequest, accounts: Sequence[Account], now: datetime
+) -> tuple[dict[int, Health], dict[int, Coverage]]:
+    """Of each account, and of those that need settlement files; at most a minute old."""
     key = f"account-health:{request.user.pk}"
-    found: dict[int, Health] | None = cache.get(key)
-    if found is None or found.keys() != set(accounts):
+    found: tuple[dict[int, Health], dict[int, Coverage]] | None = cache.get(key)
+    wanted = [account.pk for account in accounts]
+    if found is None or found[0].keys() != set(wanted):
         count_posts(now=now)
-        found = health_of(accounts, now=now)
+        found = health_of(wanted, now=now), coverages_of(accounts, now=now)
         cache.set(key, found, CACHED_SECONDS)
     return found
 
@@ -194,10 +204,9 @@ def _about_stores(health: Health) -> list[str]:
     return [words % {"count": counted(health.strays)}]
 
 
-def _about_files(account: Account, now: datetime) -> list[str]:
+def _about_files(coverage: Coverage | None) -> list[str]:
     """What is wrong with the settlement files of an account that lives by them."""
-    found = about_files(account, now=now)
-    return [each.words for each in found if each.level is not Level.GOOD]
+    return [each.words for each in about_files(coverage) if each.level is not Level.GOOD]
 
 
 def _per_hour(health: Health) -> str:

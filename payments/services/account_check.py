@@ -20,7 +20,7 @@ from payments.models import Account, Callback, Query, Rejection
 from payments.providers import all_providers
 from payments.providers.base import Provider, Reason
 from payments.services.accounts import callback_url, secrets_of
-from payments.services.coverage import coverage_of, needs_files
+from payments.services.coverage import Coverage, coverages_of, needs_files
 from payments.services.secrets import look_at
 from payments.wording import error_in_words, refusal_in_words, waiting_in_words
 
@@ -81,8 +81,9 @@ _REMEDIES: Final[dict[str, Any]] = {
 def check_account(account: Account, *, now: datetime) -> list[Finding]:
     """Everything that can be told without calling anybody."""
     provider = all_providers().get(account.provider)
+    coverage = coverages_of([account], now=now).get(account.pk)
     if provider is None and needs_files(account):
-        return list(about_files(account, now=now))
+        return list(about_files(coverage))
     if provider is None:
         return [Finding(Level.BAD, _("This version knows no such platform."))]
     return [
@@ -92,7 +93,7 @@ def check_account(account: Account, *, now: datetime) -> list[Finding]:
         *_about_settings(account, provider),
         *_about_posts(account, now),
         *_about_queries(account, provider),
-        *about_files(account, now=now),
+        *about_files(coverage),
     ]
 
 
@@ -231,11 +232,10 @@ def _about_queries(account: Account, provider: Provider) -> Iterator[Finding]:
         yield Finding(Level.GOOD, _("The platform answered a question at %(at)s.") % _at(last))
 
 
-def about_files(account: Account, *, now: datetime) -> Iterator[Finding]:
-    """Of an account whose refunds only its settlement files tell of."""
-    if not needs_files(account):
+def about_files(found: Coverage | None) -> Iterator[Finding]:
+    """Of an account whose refunds only its settlement files tell of; None: of any other."""
+    if found is None:
         return
-    found = coverage_of(account, now=now)
     remedy = _(
         "This platform does not report refunds by itself: import its settlement file, or book "
         "refunds by hand, or their points stay."

@@ -79,9 +79,11 @@ def tell_staff(*, now: datetime) -> int:
     return told
 
 
-def zone_of(account: Account, programme: Programme) -> ZoneInfo:
-    """Where the account's days begin and end."""
-    return ZoneInfo(account.store.region.zone if account.store else programme.zone)
+def zone_of(account: Account, programme: Programme | None = None) -> ZoneInfo:
+    """Where the account's days begin and end. Give the programme if you have it."""
+    if account.store:
+        return ZoneInfo(account.store.region.zone)
+    return ZoneInfo((programme or Programme.current()).zone)
 
 
 def _hours(now: datetime) -> dict[int, tuple[dict[datetime, int], list[datetime]]]:
@@ -182,7 +184,7 @@ def _may_hear(user: User, alarm: Alarm) -> bool:
 
 def _letter(alarm: Alarm, addresses: Sequence[str]) -> EmailMessage:
     programme = Programme.current()
-    zone = zone_of(alarm.account)
+    zone = zone_of(alarm.account, programme)
     with translation.override(programme.language):
         facts = {
             "account": alarm.account,

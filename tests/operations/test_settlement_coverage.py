@@ -5,7 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from kit.money import Money
@@ -13,7 +16,7 @@ from payments.models import Account, Alarm, Settlement
 from payments.providers import all_providers
 from payments.providers.base import Kind, Notice
 from payments.services.account_check import Level, check_account
-from payments.services.coverage import coverage_of, needs_files
+from payments.services.coverage import Coverage, coverages_of, needs_files
 from payments.services.sales import book_sales
 from tests import build
 from tests.build import NOON
@@ -99,7 +102,7 @@ def test_a_day_with_payments_between_two_files_is_named_and_a_quiet_one_is_not()
     file(account, 20, 14)
     file(account, 10, 1)
 
-    assert coverage_of(account, now=NOON).gaps == (TODAY - 12 * DAY,)
+    assert coverages_of([account], now=NOON)[account.pk].gaps == (TODAY - 12 * DAY,)
     assert said(account)[0] == ("note", "No settlement file covers 9 Nov 2026.")
 
 
@@ -131,6 +134,48 @@ def test_account_health_shows_it(admin_client: Client, time_machine: Any) -> Non
     page = admin_client.get(reverse("admin:account-health")).content.decode()
 
     assert "No settlement file covers the days since 12 Nov 2026." in page
+
+
+def test_each_account_is_looked_at_in_its_own_days() -> None:
+    build.programme()
+    far = build.store("LA", region=build.region("US", zone="America/Los_Angeles"))
+    accounts = [
+        Account.objects.create(provider="octopus", name="Octopus"),
+        Account.objects.create(provider="octopus", name="Far", store=far),
+        build.account("stripe"),
+    ]
+    for account in accounts:
+        paid(account, 20, 15, 9)
+    file(accounts[0], 20, 15)
+    file(accounts[1], 20, 20)
+
+    found = coverages_of(accounts, now=NOON)
+
+    # Noon in Hong Kong is the evening before in Los Angeles.
+    assert found == {
+        accounts[0].pk: Coverage(TODAY - 15 * DAY, TODAY - 14 * DAY, ()),
+        accounts[1].pk: Coverage(TODAY - 20 * DAY, TODAY - 19 * DAY, (TODAY - 21 * DAY,)),
+    }
+
+
+def test_account_health_asks_as_much_for_many_accounts_as_for_one(
+    admin_client: Client, time_machine: Any
+) -> None:
+    time_machine.move_to(NOON)
+    far = build.store(region=build.region("TW", zone="Asia/Taipei"))
+    asked = []
+    for number in (1, 8):
+        while Account.objects.count() < number:
+            name = f"Octopus {Account.objects.count()}"
+            paid(Account.objects.create(provider="octopus", name=name, store=far), 9)
+        admin_client.get(reverse("admin:account-health"))
+        cache.clear()
+        with CaptureQueriesContext(connection) as queries:
+            page = admin_client.get(reverse("admin:account-health")).content.decode()
+        asked.append(len(queries))
+        assert page.count("No settlement file covers the days since 12 Nov 2026.") == number
+
+    assert asked[0] == asked[1]
 
 
 def test_an_alarm_that_is_over_names_the_hours_to_compare(admin_client: Client) -> None:
