@@ -67,7 +67,8 @@ class Correspondent(models.Model):
     class Meta:
         abstract = True
 
-    NOTED = ("failures", "failing_since", "rests_until", "last_good_at")  # By note_tries.
+    # What note_tries changes.
+    NOTED = ("failures", "failing_since", "rests_until", "last_good_at")
 
 
 class Attempt(models.Model):

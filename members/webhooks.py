@@ -120,7 +120,7 @@ def new_endpoint_secret(endpoint: Endpoint, *, now: datetime, overlap: timedelta
     until = (now + overlap).isoformat()
     old = [
         {"secret": secret, "until": min(ends.isoformat(), until) if ends else until}
-        for secret, ends in _secrets(endpoint, now=now)
+        for secret, ends in active_secrets(endpoint, now=now)
     ]
     endpoint.secrets = json.dumps([{"secret": made, "until": None}, *(old if overlap else [])])
     return made
@@ -128,7 +128,9 @@ def new_endpoint_secret(endpoint: Endpoint, *, now: datetime, overlap: timedelta
 
 def active_secrets(endpoint: Endpoint, *, now: datetime) -> list[tuple[str, datetime | None]]:
     """Those that sign now, newest first, each with its end; raises CannotDecrypt."""
-    return _secrets(endpoint, now=now)
+    kept = json.loads(endpoint.secrets) if endpoint.secrets else []
+    found = [(entry["secret"], parse_datetime(entry["until"] or "")) for entry in kept]
+    return [(secret, until) for secret, until in found if until is None or until > now]
 
 
 def revive(endpoint: Endpoint) -> tuple[str, ...]:
@@ -201,17 +203,11 @@ def _parcel(
     content = json.loads(data) if isinstance(data, str) else data
     told = {"type": kind, "timestamp": happened_at.isoformat(), "data": content}
     body = json.dumps(told, cls=DjangoJSONEncoder, separators=(",", ":")).encode()
-    secrets = [secret for secret, _until in _secrets(endpoint, now=now)]
+    secrets = [secret for secret, _until in active_secrets(endpoint, now=now)]
     headers = signed_headers(body, secrets=secrets, message_id=key, at=now)
     headers["Content-Type"] = "application/json"
     outgoing = Outgoing("POST", endpoint.url, headers, body)
     return Parcel(pk, endpoint.pk, attempts, now, outgoing, patience)
-
-
-def _secrets(endpoint: Endpoint, *, now: datetime) -> list[tuple[str, datetime | None]]:
-    kept = json.loads(endpoint.secrets) if endpoint.secrets else []
-    found = [(entry["secret"], parse_datetime(entry["until"] or "")) for entry in kept]
-    return [(secret, until) for secret, until in found if until is None or until > now]
 
 
 def _call(parcel: Parcel) -> Tried:
