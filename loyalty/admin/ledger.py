@@ -68,7 +68,7 @@ class AwardAdmin(FactAdmin):
     list_select_related = ["member", "transaction"]
     list_filter = [("booked_at", PeriodFilter)]
     search_fields = ["member__code__exact", "transaction__payment_ref__exact"]
-    ordering = ["-id"]
+    ordering = ["-booked_at"]
     fields = [
         "member", "transaction", "points", "forgiven", "shown_spend", "paid_at", "booked_at",
         "shown_why",

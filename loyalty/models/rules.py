@@ -150,7 +150,8 @@ class Award(Fact):
         verbose_name = _("award")
         verbose_name_plural = _("awards")
         indexes = [
-            models.Index(fields=["member", "paid_at"], include=["spend"], name="award_spend")
+            models.Index(fields=["member", "paid_at"], include=["spend"], name="award_spend"),
+            models.Index(fields=["-booked_at"], name="award_newest"),
         ]
 
     def __str__(self) -> str:
