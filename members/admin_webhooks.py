@@ -142,7 +142,7 @@ class EndpointAdmin(BaseAdmin):
 
     def has_resend_dead_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Offered only where something was given up: the head of the page is narrow."""
-        hook = obj if isinstance(obj, Endpoint) else self.get_object(request, str(obj))
+        hook = obj if isinstance(obj, Endpoint) else self.known(request, obj)
         dead = Delivery.objects.filter(endpoint=hook, waiting_for=DEAD)
         return hook is not None and self.has_resend_permission(request, hook) and dead.exists()
 

@@ -170,9 +170,7 @@ class CampaignAdmin(BaseAdmin):
 
     def shown(self, request: HttpRequest, object_id: str) -> Campaign | None:
         """As it is when the page begins: the buttons and the figures above it ask for it too."""
-        found: Campaign | None = once(
-            request, f"campaign {object_id}", lambda: self.get_object(request, object_id)
-        )
+        found: Campaign | None = self.known(request, object_id)
         return found
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -58,7 +58,7 @@ class StaffAdmin(BaseAdmin, UserAdmin[User]):
 
     def is_in_scope(self, request: HttpRequest, row: Any) -> bool:
         if row is not None and not request.user.is_superuser:
-            return self.get_object(request, str(getattr(row, "pk", row))) is not None
+            return self.known(request, getattr(row, "pk", row)) is not None
         return super().is_in_scope(request, row)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

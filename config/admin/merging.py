@@ -140,7 +140,7 @@ class MergePages:
             return False
         if obj is None:
             return True
-        row = self.get_object(request, str(getattr(obj, "pk", obj)))  # type: ignore[attr-defined]
+        row = self.known(request, getattr(obj, "pk", obj))  # type: ignore[attr-defined]
         return row is not None and (row.merged_into_id is not None) == is_merged
 
     def _member(self, request: HttpRequest, object_id: str) -> Member:

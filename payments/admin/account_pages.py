@@ -76,6 +76,7 @@ class AccountPages:
 
     actions_detail = ["test_account", "set_up_fields", "ask_about"]
     get_object: Any
+    known: Any
     is_in_scope: Any
     has_view_permission: Any
     has_change_permission: Any
@@ -100,11 +101,11 @@ class AccountPages:
     def _account(self, request: HttpRequest, obj: Any) -> Account | None:
         if obj is None or isinstance(obj, Account):
             return obj
-        found: Account | None = self.get_object(request, str(obj))
+        found: Account | None = self.known(request, obj)
         return found
 
     def _account_or_refuse(self, request: HttpRequest, object_id: str) -> Account:
-        account = self._account(request, object_id)
+        account: Account | None = self.get_object(request, object_id)
         if account is None:
             raise PermissionDenied
         return account

@@ -87,7 +87,7 @@ class AmountConflictAdmin(FactAdmin):
     # Which decisions there are
 
     def _open(self, request: HttpRequest, obj: Any) -> AmountConflict | None:
-        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
+        row = self.known(request, getattr(obj, "pk", obj)) if obj else None
         may = request.user.has_perm(DECIDE) and row is not None and row.decided_at is None
         return row if may else None
 

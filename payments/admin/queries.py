@@ -22,13 +22,14 @@ class AsksPlatform:
     """For the admin of transactions: ask the platform about this payment again."""
 
     get_object: Any
+    known: Any
     is_in_scope: Any
     say: Any
 
     def has_ask_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is None or not request.user.has_perm(REPLAY):
             return False
-        row = obj if isinstance(obj, Transaction) else self.get_object(request, str(obj))
+        row = obj if isinstance(obj, Transaction) else self.known(request, obj)
         return row is not None and can_be_asked(row.account.provider)
 
     @action(

@@ -171,7 +171,7 @@ class RefundPages:
     def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not request.user.has_perm(REFUND):
             return False
-        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None  # type: ignore[attr-defined]
+        row = self.known(request, getattr(obj, "pk", obj)) if obj else None  # type: ignore[attr-defined]
         return obj is None or (row is not None and row.kind == Kind.PAYMENT)
 
     @action(

@@ -247,7 +247,7 @@ class ProposalAdmin(FactAdmin):
 
     def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """On its own page, where the proposer finds no buttons. Who comes second is told so."""
-        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
+        row = self.known(request, getattr(obj, "pk", obj)) if obj else None
         if row is None or row.viewer_proposed_it:
             return False
         return self.has_agree_permission(request, row)
@@ -259,7 +259,7 @@ class ProposalAdmin(FactAdmin):
         return row
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        row = self.get_object(request, str(object_id))
+        row = self.known(request, object_id)
         if row is None or row.decided_at is not None:
             return []
         return list(super().get_actions_detail(request, object_id))

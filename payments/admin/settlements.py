@@ -94,7 +94,7 @@ class SettlementAdmin(StatementUploads, FactAdmin):
         """By file alone: there the right to import sales is enough."""
         if not request.user.has_perm("payments.add_transaction"):
             return False
-        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
+        row = self.known(request, getattr(obj, "pk", obj)) if obj else None
         return row is not None and row.account.provider in BY_FILE and not row.withdrawn_at
 
     def has_upload_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -190,7 +190,7 @@ class TransactionAdmin(AsksPlatform, FactAdmin):
         """A row that has a member already is not linked again."""
         if not request.user.has_perm(LINK):
             return False
-        row = self.get_object(request, str(getattr(obj, "pk", obj))) if obj else None
+        row = self.known(request, getattr(obj, "pk", obj)) if obj else None
         return obj is None or (row is not None and row.member_id is None)
 
     def why_late(self, request: HttpRequest, row: Transaction, name: str) -> str:
