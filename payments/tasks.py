@@ -8,6 +8,7 @@ from payments.services import (
     fetched_rates,
     linking,
     queries,
+    rates,
     relay,
     retention,
     silence,
@@ -23,6 +24,7 @@ def make_partitions() -> None:
 @shared_task(name="payments.match_waiting", ignore_result=True)
 def match_waiting() -> None:
     linking.match_all_waiting()
+    rates.resume_rated()
 
 
 @shared_task(name="payments.forget_queries", ignore_result=True)

@@ -1,5 +1,7 @@
 """The merchant's settings, markets and stores."""
 
+from typing import Final
+
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,6 +12,15 @@ from kit.checking import check_columns, check_country, check_currency, check_zon
 from kit.names import Named
 
 LANGUAGES = [("zh-hant", "繁體中文"), ("zh-hans", "简体中文"), ("en", "English")]
+
+# What every payment is counted in, and the days that limits and rates go by.
+_KEPT_ONCE_PAID: Final = {
+    "currency": _("Money came in already, and all of it was counted in this."),
+    "zone": _(
+        "Money came in already, and its days were counted in this. Change the time zone of a"
+        " region instead: its stores go by that."
+    ),
+}
 
 
 def default_languages() -> list[str]:
@@ -84,12 +95,14 @@ class Programme(Named):
 
     def clean(self) -> None:
         check_columns(self, currency=check_currency, zone=check_zone)
-        before = Programme.objects.filter(pk=self.pk).values_list("currency", flat=True).first()
-        paid = apps.get_model("members", "Event").objects.filter(kind="paid")
-        if before not in (None, self.currency) and paid.exists():
-            raise ValidationError(
-                {"currency": _("Money came in already, and all of it was counted in this.")}
-            )
+        before = Programme.objects.filter(pk=self.pk).first()
+        changed = {
+            name: words
+            for name, words in _KEPT_ONCE_PAID.items()
+            if before is not None and getattr(before, name) != getattr(self, name)
+        }
+        if changed and apps.get_model("members", "Event").objects.filter(kind="paid").exists():
+            raise ValidationError(changed)
 
     @classmethod
     def current(cls) -> "Programme":

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -17,11 +16,10 @@ from kit.addresses import CallFailed, in_words
 from kit.admin import FactAdmin, action, display
 from kit.money import known_currencies
 from kit.scope import EVERYBODY
-from members.models import Programme
 from payments.imports.pages import RateImports
 from payments.models import Rate
 from payments.services.fetched_rates import fetch_rates, is_on
-from payments.services.rates import enter_rate, is_far_ahead
+from payments.services.rates import enter_rate, is_far_ahead, standing_rates, taken_in_words
 from payments.services.reference_rates import UnreadableRates
 
 
@@ -48,6 +46,13 @@ class RateForm(forms.ModelForm[Rate]):
             raise forms.ValidationError(_("This day is more than a year ahead. Check the year."))
         return day
 
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        currency, day = given.get("currency"), given.get("valid_from")
+        if currency and day and standing_rates([day]).filter(currency=currency).exists():
+            raise forms.ValidationError({"valid_from": taken_in_words(currency, day)})
+        return given
+
 
 @admin.register(Rate)
 class RateAdmin(RateImports, FactAdmin):
@@ -57,12 +62,8 @@ class RateAdmin(RateImports, FactAdmin):
     search_fields = ["currency"]
     form = RateForm
     readonly_fields = ["shown_rate", "shown_source"]
-    export_fields = ["currency", "valid_from", "rate", "source", "entered_at"]
+    export_fields = ["currency", "valid_from", "rate", "quote_currency", "source", "entered_at"]
     actions_list = ["fetch_now"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
-        rows: QuerySet[Rate] = super().get_queryset(request)
-        return rows.annotate(counts_in=Subquery(Programme.objects.values("currency")[:1]))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Entered in three fields; looked at with where it came from."""
@@ -119,8 +120,7 @@ class RateAdmin(RateImports, FactAdmin):
 
     @display(description=gettext_lazy("rate"), ordering="rate")
     def shown_rate(self, rate: Rate) -> str:
-        currency: str = rate.counts_in  # type: ignore[attr-defined]
-        return f"1 {rate.currency} = {rate.rate.normalize():f} {currency}"
+        return f"1 {rate.currency} = {rate.rate.normalize():f} {rate.quote_currency}"
 
     @display(description=gettext_lazy("source"), ordering="source")
     def shown_source(self, rate: Rate) -> str:

@@ -10,8 +10,7 @@ from kit.money import known_currencies
 from kit.spreadsheet_cells import read_code, read_day, read_number, read_text
 from kit.spreadsheet_import import SAME, Column, Row, SheetResource, SheetResult, refuse_repeats
 from members.models import Programme
-from payments.models import Rate
-from payments.services.rates import enter_rate, is_far_ahead
+from payments.services.rates import enter_rate, is_far_ahead, standing_rates
 
 _LARGEST = Decimal(10) ** 10
 _PLACES = 10
@@ -46,10 +45,7 @@ class RateSheet(SheetResource):
             self._check_row(row, own)
         refuse_repeats(rows, _key, _("The same currency and day stand in row %(row)s already."))
         days = {row.get("valid_from") for row in rows} - {None}
-        standing = {
-            (rate.currency, rate.valid_from): rate.rate
-            for rate in Rate.objects.filter(valid_from__in=days)
-        }
+        standing = {(rate.currency, rate.valid_from): rate.rate for rate in standing_rates(days)}
         for row in rows:
             before = None if row.errors else standing.get(_key(row))
             if before is None:

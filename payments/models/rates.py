@@ -10,9 +10,14 @@ from members.models import Programme
 
 
 class Rate(Fact):
-    """One unit of `currency` in the programme's currency, from a day on until a newer rate."""
+    """One unit of `currency` in `quote_currency`, from a day on until a newer rate.
+
+    It was the programme's currency when the rate was entered. Where that changed since, before
+    any money came in, the rate stays and is not used any more.
+    """
 
     currency = models.CharField(_("currency"), max_length=3)
+    quote_currency = models.CharField(_("reporting currency"), max_length=3)
     valid_from = models.DateField(_("valid from"))
     rate = models.DecimalField(_("rate"), max_digits=20, decimal_places=10)
     source = models.CharField(_("source"), max_length=60, default="staff")
@@ -23,7 +28,9 @@ class Rate(Fact):
         verbose_name_plural = _("exchange rates")
         ordering = ["currency", "-valid_from"]
         constraints = [
-            models.UniqueConstraint(fields=["currency", "valid_from"], name="rate_once"),
+            models.UniqueConstraint(
+                fields=["currency", "quote_currency", "valid_from"], name="rate_once"
+            ),
             models.CheckConstraint(condition=Q(rate__gt=0), name="rate_is_positive"),
         ]
 

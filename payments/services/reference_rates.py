@@ -80,7 +80,8 @@ def enter_reference_rates(
     if not any(cross(per_euro, into=into) for per_euro in days.values()):
         words = _("The file has no rate of %(currency)s, the programme's own currency.")
         raise UnreadableRates(words % {"currency": into})
-    standing = set(Rate.objects.filter(valid_from__in=days).values_list("currency", "valid_from"))
+    told = Rate.objects.filter(quote_currency=into, valid_from__in=days)
+    standing = set(told.values_list("currency", "valid_from"))
     entered = kept = resumed = 0
     for day in sorted(days):
         for currency, rate in sorted(cross(days[day], into=into).items()):
@@ -90,6 +91,7 @@ def enter_reference_rates(
             try:
                 _row, released = enter_rate(
                     currency=currency,
+                    into=into,
                     valid_from=day,
                     rate=rate,
                     source=f"{SOURCE} {day.isoformat()}",

@@ -51,7 +51,11 @@ def test_no_list_asks_more_for_more_rows(world: World, as_boss: Client) -> None:
     for n in range(4):
         Tier.objects.create(code=f"t{n}", name=f"T{n}", rank=10 + n, threshold=Decimal(1000 + n))
         Rate.objects.create(
-            currency=f"X{n}", valid_from=NOON.date(), rate=Decimal(2), entered_at=NOON
+            currency=f"X{n}",
+            quote_currency="HKD",
+            valid_from=NOON.date(),
+            rate=Decimal(2),
+            entered_at=NOON,
         )
         build.earning_rule(name=f"Rule {n}")
         build.store(f"S{n}", region=world.near.store.region)
