@@ -118,6 +118,7 @@ def test_prices_at_home_are_not_told_by_rates_of_before() -> None:
     enter("0.24", currency="TWD")
     shopper = build.member(region=build.region("TW", currency="TWD", zone="Asia/Taipei"))
     build.programme(currency="USD")
+    enter("0.128", currency="HKD")
 
     found = checkout_options(region=build.region(), store=None, member=shopper, now=NOON)
 
