@@ -97,6 +97,12 @@ class SettlementAdmin(StatementUploads, FactAdmin):
         row = self.known(request, getattr(obj, "pk", obj)) if obj else None
         return row is not None and row.account.provider in BY_FILE and not row.withdrawn_at
 
+    def why_late(self, request: HttpRequest, row: Settlement, name: str) -> str:
+        may_book = request.user.has_perm("payments.add_transaction")
+        if name != "book_missing" or row.withdrawn_at is None or not may_book:
+            return ""
+        return _("This file was withdrawn; it counts no longer.")
+
     def has_upload_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_upload_permission(request) and self.is_in_scope(request, obj)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from kit.work import hold_keys
 from members.models import Identity, Member, Region, Store
-from members.services import add_identity, enrol_member, hash_of, set_consent
+from members.services import add_identity, clue_of, enrol_member, set_consent
 from payments.services.linking import match_waiting
 
 
@@ -32,7 +32,8 @@ def enrol_customer(who: Newcomer, *, now: datetime) -> Member:
     Raises IdentityTaken or BadIdentity, leaving nothing.
     """
     with transaction.atomic():
-        clues = [f"{kind}:{hash_of(kind, value)}" for kind, value in who.signs]
+        country = who.region.phone_country
+        clues = [clue_of(kind, value, country=country) for kind, value in who.signs]
         hold_keys([f"clue:{clue}" for clue in clues])
         member = enrol_member(
             region=who.region,

@@ -11,7 +11,7 @@ from kit.bulk import fetch_all, is_any_of, update_many
 from kit.work import hold_keys
 from members.models import Event, Identity, Member
 from members.persons import own_rows
-from members.services import add_identity, record_events
+from members.services import add_identity, clue_of, record_events
 from payments.models import Order, Transaction
 from payments.services.booking import unmatched
 
@@ -35,8 +35,8 @@ def link_transactions(
 def link_identity(member: Member, *, kind: str, value: str, now: datetime) -> int:
     """Recognise `member` by one more sign; returns how many waiting transactions that matched."""
     with transaction.atomic():
-        identity = add_identity(member, kind=kind, value=value, now=now)
-        hold_keys([f"clue:{kind}:{identity.hash}"])
+        hold_keys([f"clue:{clue_of(kind, value, country=member.region.phone_country)}"])
+        add_identity(member, kind=kind, value=value, now=now)
         return match_waiting(member, now=now)
 
 

@@ -197,6 +197,20 @@ def test_the_platforms_file_offers_no_booking_by_one(wechat: Account) -> None:
     assert Transaction.objects.count() == 0
 
 
+def test_who_would_book_out_of_a_file_that_was_withdrawn_is_told_so(wechat: Account) -> None:
+    boss = Client()
+    boss.force_login(User.objects.create_superuser("boss"))
+    upload(boss, wechat, KINDS["wechat"].write(sales(21)))
+    Settlement.objects.update(withdrawn_at=NOON)
+
+    url = reverse("admin:payments_settlement_book_missing", args=[Settlement.objects.get().pk])
+    answer = boss.post(url, {"_form_submitted": "1"}, follow=True)
+
+    told = [str(message) for message in answer.context["messages"]]
+    assert told[-1] == "This file was withdrawn; it counts no longer."
+    assert Transaction.objects.count() == 0
+
+
 def test_account_health_tells_figures_of_a_day(db: None) -> None:
     build.programme(language="en")
     build.earning_rule()
