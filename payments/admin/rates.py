@@ -19,7 +19,13 @@ from kit.scope import EVERYBODY
 from payments.imports.pages import RateImports
 from payments.models import Rate
 from payments.services.fetched_rates import fetch_rates, is_on
-from payments.services.rates import enter_rate, is_far_ahead, standing_rates, taken_in_words
+from payments.services.rates import (
+    RateTaken,
+    enter_rate,
+    is_far_ahead,
+    standing_rates,
+    taken_in_words,
+)
 from payments.services.reference_rates import UnreadableRates
 
 
@@ -76,6 +82,15 @@ class RateAdmin(RateImports, FactAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"valid_from": timezone.localdate(), **super().get_changeform_initial_data(request)}
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except RateTaken as problem:  # Somebody entered it in this moment.
+            self.say(request, str(problem), level=messages.ERROR)
+            return redirect("admin:payments_rate_add")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         entered, resumed = enter_rate(

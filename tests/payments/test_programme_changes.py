@@ -159,6 +159,27 @@ def test_the_form_refuses_a_second_rate_of_one_day_and_says_so(admin_client: Cli
     assert Rate.objects.get().rate == Decimal("7.8")
 
 
+def test_a_rate_that_somebody_enters_in_this_moment_is_refused_in_words(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.programme(language="en")
+    monkeypatch.setattr("payments.admin.rates.standing_rates", lambda _days: Rate.objects.none())
+    enter("7.8")
+    typed = {"currency": "usd", "valid_from": "2026-11-01", "rate": "7.9"}
+
+    page = admin_client.post(
+        reverse("admin:payments_rate_add"),
+        typed,
+        follow=True,
+        headers={"accept-language": "en"},
+    )
+
+    assert [str(message) for message in page.context["messages"]] == [
+        "USD has a rate from 2026-11-01 on already. Enter one for another day."
+    ]
+    assert Rate.objects.get().rate == Decimal("7.8")
+
+
 def test_the_list_says_into_what_each_rate_was_entered(admin_client: Client) -> None:
     build.programme(language="en")
     enter("7.8")
