@@ -15,6 +15,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from kit.crypto import blind_index
 from payments.models import Account
 from payments.providers import all_providers
 from payments.providers.base import Provider, SettingField
@@ -34,6 +35,11 @@ def part_name(provider: Provider, name: str) -> str:
 
 def secret_name(provider: Provider) -> str:
     return f"{provider.code}__secret"
+
+
+def _name_of(secret: str) -> str:
+    """What the page calls it by: its place in the list may be another's by the time it is sent."""
+    return blind_index("account secret", secret)[:16]
 
 
 def seen_in_words(seen: Seen) -> str:
@@ -115,6 +121,9 @@ class AccountForm(forms.ModelForm[Account]):
         help_text=gettext_lazy(
             "Add the new one first, wait until the platform uses it, then remove the old one."
         ),
+        error_messages={
+            "invalid_choice": gettext_lazy("A secret that you chose was removed meanwhile.")
+        },
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
@@ -126,7 +135,6 @@ class AccountForm(forms.ModelForm[Account]):
         super().__init__(*args, **kwargs)
         if "order_wait_seconds" in self.fields:
             self.fields["order_wait_seconds"].required = False
-        self.shown_secrets = secrets_of(self.instance)
         own = all_providers().get(self.instance.provider)
         if own is not None:
             self._dress_for(own)
@@ -141,8 +149,8 @@ class AccountForm(forms.ModelForm[Account]):
         if "removed_secrets" in self.fields:
             removed: Any = self.fields["removed_secrets"]
             removed.choices = [
-                (str(place), seen_in_words(look_at(own, secret)))
-                for place, secret in enumerate(self.shown_secrets)
+                (_name_of(secret), seen_in_words(look_at(own, secret)))
+                for secret in secrets_of(self.instance)
             ]
         if "new_secret" in self.fields:
             self.fields["new_secret"].label = own.secret_label
@@ -218,8 +226,8 @@ class AccountForm(forms.ModelForm[Account]):
                 for setting in provider.settings
                 if cleaned.get(setting_name(provider, setting.name))
             }
-        removed = [self.shown_secrets[int(n)] for n in cleaned.get("removed_secrets") or []]
-        kept = [secret for secret in secrets_of(account) if secret not in removed]
+        removed = cleaned.get("removed_secrets") or []
+        kept = [secret for secret in secrets_of(account) if _name_of(secret) not in removed]
         makes = provider.make_secret if provider and cleaned.get("makes_secret") else None
         made = makes() if makes else ""
         added = made or (cleaned.get("new_secret") or "").strip()

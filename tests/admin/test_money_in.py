@@ -122,11 +122,34 @@ def test_an_old_secret_is_removed(world: World, as_boss: Client) -> None:
     account = world.near.account
     change_account(as_boss, account, new_secret="whsec_" + "bmV3ZXIgc2VjcmV0LCB0ZXN0cyBvbmx5ISEh")
 
-    change_account(as_boss, account, removed_secrets=["1"])
+    old = shown_secrets(as_boss, account)[1]
+    change_account(as_boss, account, removed_secrets=[old])
 
     account.refresh_from_db()
     assert len(secrets_of(account)) == 1
     assert SECRET not in secrets_of(account)
+
+
+def shown_secrets(client: Client, account: Account) -> list[str]:
+    page = client.get(url_of(Account, "change", account.pk))
+    field = page.context["adminform"].form.fields["removed_secrets"]
+    return [name for name, _words in field.choices]
+
+
+def test_on_an_old_page_the_secret_that_it_shows_is_removed(world: World, as_boss: Client) -> None:
+    account = world.near.account
+    newer = "whsec_" + "bmV3ZXIgc2VjcmV0LCB0ZXN0cyBvbmx5ISEh"
+    (shown,) = shown_secrets(as_boss, account)
+    change_account(as_boss, account, new_secret=newer)
+
+    change_account(as_boss, account, removed_secrets=[shown])
+    again = change_account(as_boss, account, removed_secrets=[shown])
+
+    account.refresh_from_db()
+    assert secrets_of(account) == (newer,)
+    assert again.context["adminform"].form.errors == {
+        "removed_secrets": ["A secret that you chose was removed meanwhile."]
+    }
 
 
 def test_a_bad_secret_is_refused_with_a_sentence(world: World, as_boss: Client) -> None:

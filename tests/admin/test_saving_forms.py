@@ -23,6 +23,7 @@ from payments.models import Account, Product, Relay
 from payments.services.accounts import secrets_of
 from tests import build
 from tests.admin.conftest import World
+from tests.admin.test_money_in import shown_secrets
 from tests.admin.test_pages import url_of
 from tests.build import NOON, SECRET
 from tests.webhooks.hearing import endpoint, secret_of
@@ -114,7 +115,8 @@ def test_settings_and_secrets_that_come_from_elsewhere_meanwhile_stay(
         row.save()
 
     meanwhile(Account, elsewhere)
-    save(as_boss, account, new_secret=newest, removed_secrets=["0"], **NO_RELAY)
+    (shown_then,) = shown_secrets(as_boss, account)
+    save(as_boss, account, new_secret=newest, removed_secrets=[shown_then], **NO_RELAY)
 
     assert account.settings == {"recipe": "taught"}
     assert secrets_of(account) == (newest, newer)
