@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 
 from config.stuck import CACHED_SECONDS, open_alarms, stuck_count
 from payments.models import Proposal, UnmatchedPayment
-from payments.unmatched import kept_count
+from payments.services.unmatched import kept_count
 
 MOST_SHOWN = 999
 

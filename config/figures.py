@@ -16,7 +16,7 @@ from kit.work import IS_DUE
 from loyalty.models import PointAccount, Transfer, system_account
 from payments.models import Transaction
 from payments.services.rates import rates_on
-from payments.unmatched import count_of, waiting_payments
+from payments.services.unmatched import count_of, waiting_payments
 
 DAYS: Final = 30
 _SYSTEM_KINDS: Final = set(PointAccount.Kind) - {PointAccount.Kind.MEMBER}

@@ -28,7 +28,7 @@ from payments.models import Alarm, AmountConflict, Query, Transaction
 from payments.services.booking import unmatched
 from payments.services.conflicts import CONFLICT
 from payments.services.refunds import DEAD_AFTER
-from payments.unmatched import IN_QUEUE
+from payments.services.unmatched import IN_QUEUE
 from payments.wording import error_in_words, waiting_in_words
 
 RETRY: Final = "payments.replay_callback"

@@ -40,7 +40,7 @@ from payments.models import Line, Transaction
 from payments.search import transactions_matching
 from payments.services.linking import link_transactions
 from payments.services.refunds import DEAD_AFTER
-from payments.unmatched import forget_count
+from payments.services.unmatched import forget_count
 from payments.wording import in_a_line, signed_amount, state_of
 
 LINK = "payments.link_transaction"

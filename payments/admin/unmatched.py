@@ -31,7 +31,7 @@ from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Transaction, UnmatchedPayment
 from payments.services.linking import link_transactions
 from payments.services.matching import METADATA, ORDER, answer
-from payments.unmatched import (
+from payments.services.unmatched import (
     IN_QUEUE,
     MOST,
     MOST_COUNTED,

@@ -17,7 +17,7 @@ from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Order, Sighting, Transaction
 from payments.providers.base import Clue, Kind
 from payments.services.linking import link_transactions, match_all_waiting
-from payments.unmatched import payers_of
+from payments.services.unmatched import payers_of
 from tests import build
 from tests.build import NOON
 from tests.imports.sheets import csv_file, problems, totals, upload
