@@ -13,7 +13,7 @@ from loyalty.services.ledger import open_accounts
 from loyalty.services.rules import publish_rule
 from members.identity_kinds import WALLET
 from members.models import Identity, Member, Programme, Region, Store
-from members.services import hash_of
+from members.services.identities import hash_of
 from payments.models import Account, Category
 from payments.services.accounts import set_secrets
 

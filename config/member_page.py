@@ -21,10 +21,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from kit.panels import panels_of
-from members.links import member_of_page_token, unsubscribe_of_token
 from members.models import LANGUAGES, Consent, Member, Programme
-from members.preferences import UnknownLanguage, change_language, choose_offers
 from members.selectors import newest_consent
+from members.services.links import member_of_page_token, unsubscribe_of_token
+from members.services.preferences import UnknownLanguage, change_language, choose_offers
 
 # How each language is written in `lang` attributes (BCP 47), and how its button reads.
 TAGS: Final = {"zh-hant": "zh-Hant", "zh-hans": "zh-Hans", "en": "en"}

@@ -18,16 +18,16 @@ from loyalty.selectors import CouponState, Lapse, coupons_of, next_lapse, open_l
 from loyalty.services.merging import part, take_over
 from loyalty.services.standings import hold_standings
 from members.identity_kinds import kind_label
-from members.merging import (
+from members.models import Identity, Member, Merge
+from members.persons import own_rows
+from members.selectors import newest_consent
+from members.services.merging import (
     CannotMerge,
     merge_members,
     merge_to_undo,
     split_of,
     unmerge_members,
 )
-from members.models import Identity, Member, Merge
-from members.persons import own_rows
-from members.selectors import newest_consent
 from payments.services.linking import match_waiting
 from payments.services.matching import answer_disagreements
 

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from campaigns.services.deliver import deliver_messages
 from campaigns.services.react import react_to_events
 from loyalty.services.settle import settle_members
-from members.webhooks import announce_events
+from members.services.webhooks import announce_events
 from payments.services.queries import query_platforms
 from payments.services.relay import pass_on
 from payments.services.translate import translate_callbacks

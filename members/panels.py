@@ -7,7 +7,7 @@ from kit.masking import mask_email
 from kit.panels import Panel, Place, register
 from members.models import Member, Store
 from members.selectors import newest_consent
-from members.services import agreed_emails_of, emails_of
+from members.services.consents import agreed_emails_of, emails_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from kit.scope import NOTHING
 from members.identity_kinds import PHONE, all_kinds
 from members.models import Identity
 from members.selectors import phone_countries
-from members.services import BadIdentity, hash_of, normalise_identity
+from members.services.identities import BadIdentity, hash_of, normalise_identity
 
 
 def members_matching(term: str) -> Q:

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from members import answers, throttling, webhooks
+from members import throttling
+from members.services import answers, webhooks
 
 
 @shared_task(name="members.forget_answers", ignore_result=True)

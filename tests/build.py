@@ -18,7 +18,8 @@ from loyalty.models import CouponType, Rule, RuleRate, Standing, Tier
 from loyalty.services.rules import publish_rule
 from members.identity_kinds import WALLET
 from members.models import Member, Programme, Region, Store
-from members.services import add_identity, enrol_member
+from members.services.enrolling import enrol_member
+from members.services.identities import add_identity
 from payments.models import Account, Category, Product
 from payments.providers.standard import sign
 from payments.services.accounts import forget_accounts, set_secrets

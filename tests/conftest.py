@@ -16,7 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from config import roles
 from config.local.address import is_bundled
-from members.announcing import forget_listeners
+from members.services.announcing import forget_listeners
 from tests.chromium import browser, complaints, page  # noqa: F401 - fixtures for every test
 
 _ROOT = Path(__file__).resolve().parent.parent

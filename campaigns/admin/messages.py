@@ -16,7 +16,7 @@ from campaigns.models import Decision, Message
 from campaigns.services.deliver import confirm_sent, send_again
 from campaigns.wording import reason_in_words
 from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, action, display, is_masked
-from members.admin import OF_MEMBER
+from members.admin.members import OF_MEMBER
 
 
 @admin.register(Message)

@@ -22,9 +22,9 @@ from kit.drain import Outbox, drain_outward
 from kit.masking import mask_name
 from kit.work import hold_keys, note_failure
 from loyalty.services.coupons import cancel_unused
-from members.links import unsubscribe_url
 from members.persons import person_of
-from members.services import agreed_emails_of, members_with_consent
+from members.services.consents import agreed_emails_of, members_with_consent
+from members.services.links import unsubscribe_url
 
 # A server that is slow is given up by its time-out long before.
 STUCK_AFTER: Final = timedelta(minutes=10)

@@ -23,7 +23,7 @@ from campaigns.selectors import (
 from campaigns.services.limits import count_reached, hold_days
 from kit.work import hold_keys
 from members.models import Event, Programme
-from members.services import record_events
+from members.services.timeline import record_events
 
 BATCH: Final = 2000
 MOST_BATCHES: Final = 500

@@ -27,8 +27,8 @@ from campaigns.rules.variables import (
 from campaigns.services.occasions import standing_of_loaded
 from loyalty.models import Coupon, CouponType
 from loyalty.wording import benefit
-from members.links import page_url, unsubscribe_url
 from members.models import Member, Programme, Store
+from members.services.links import page_url, unsubscribe_url
 
 _INSTANT: Final = timedelta(microseconds=1)
 

@@ -20,14 +20,14 @@ from config.admin.merging import MergePages
 from kit.admin import RelatedFilter, action, display
 from kit.spreadsheet_import import SheetResult
 from loyalty.services.points import CannotAdjust, adjust_points
-from members.admin import MemberAdmin
-from members.admin_forms import IdentityDialog
+from members.admin.forms import IdentityDialog
+from members.admin.members import MemberAdmin
 from members.identity_kinds import EMAIL, PHONE
-from members.import_pages import MemberImports
-from members.links import revoke_page
+from members.imports.pages import MemberImports
 from members.models import Member
 from members.selectors import last_consent
-from members.services import IdentityTaken
+from members.services.identities import IdentityTaken
+from members.services.links import revoke_page
 from payments.services.enrolling import Newcomer, enrol_customer
 from payments.services.linking import link_identity, match_all_waiting
 

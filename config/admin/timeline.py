@@ -16,7 +16,7 @@ from campaigns.why import answers_to
 from kit.admin import display, once
 from kit.money import Money
 from loyalty.models import Tier
-from members.admin import EventAdmin
+from members.admin.members import EventAdmin
 from members.models import Consent, Event
 from payments.wording import waiting_in_words
 

@@ -6,7 +6,10 @@ from django.db import transaction
 
 from config.demo.people import Person
 from members.models import Consent, Identity, Member, Region, Store
-from members.services import consent_event, hash_of, joined_event, record_events
+from members.services.consents import consent_event
+from members.services.enrolling import joined_event
+from members.services.identities import hash_of
+from members.services.timeline import record_events
 
 
 def enrol_people(

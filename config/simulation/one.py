@@ -10,9 +10,9 @@ from uuid import uuid4
 from config.simulation.till import Door, NoTill, Till, payment
 from kit.money import Money
 from loyalty.models import Award, Coupon, Standing
-from members.links import page_url
 from members.models import Member
-from members.services import members_with_consent
+from members.services.consents import members_with_consent
+from members.services.links import page_url
 from payments.models import Transaction
 
 _PATIENCE: Final = 20.0

@@ -9,7 +9,7 @@ from kit.admin import FactAdmin, PeriodFilter, RelatedFilter, display, once, pla
 from kit.scope import Scoping
 from loyalty.models import Award, TierChange, Transfer
 from loyalty.why import why_rows
-from members.admin import OF_MEMBER
+from members.admin.members import OF_MEMBER
 
 _BOTH_SIDES = ["debit__member", "credit__member"]
 

@@ -29,7 +29,7 @@ from members.api import (
 from members.identity_kinds import EMAIL, PHONE, kind_label
 from members.models import LANGUAGES, ApiKey, Consent, Member, Region, Store
 from members.selectors import phone_country_of
-from members.services import (
+from members.services.identities import (
     BadIdentity,
     IdentityTaken,
     find_by_code,

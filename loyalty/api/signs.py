@@ -24,7 +24,8 @@ from members.api import (
 )
 from members.models import ApiKey, Consent, Identity, Member
 from members.selectors import newest_consents
-from members.services import IdentityTaken, set_consent
+from members.services.consents import set_consent
+from members.services.identities import IdentityTaken
 from payments.services.enrolling import remove_identity
 from payments.services.linking import link_identity
 

@@ -27,7 +27,7 @@ from loyalty.services.cases import Case, Kind
 from loyalty.services.coupons import locked_coupons, redeemed_event, returned_event
 from members.models import Programme
 from members.persons import rows_of
-from members.services import record_events
+from members.services.timeline import record_events
 from payments.models import Transaction
 from payments.rules.remaining import is_refunded_in_full
 

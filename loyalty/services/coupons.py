@@ -25,7 +25,7 @@ from loyalty.refusals import (
 from loyalty.services.quotes import quote_coupon
 from members.models import ApiKey, Event, Programme, Store
 from members.persons import rows_of
-from members.services import record_events
+from members.services.timeline import record_events
 from payments.providers.base import NoticeLine
 
 Request = tuple[CouponType, UUID]

@@ -11,7 +11,7 @@ from django.db import transaction
 from kit.bulk import update_many
 from loyalty.models import Lot, LotUse, PointAccount, Standing, Transfer, system_account
 from members.models import Event
-from members.services import record_events
+from members.services.timeline import record_events
 
 _MEMBERS_AT_ONCE: Final = 500
 

@@ -25,8 +25,8 @@ from loyalty.rules.tiers import tier_for
 from loyalty.services.expire import expire_for
 from loyalty.services.shop import shop_now
 from loyalty.services.tiers import reckon_spend, record_changes
-from members.merging import Split
 from members.models import Member, Merge
+from members.services.merging import Split
 
 _MERGES: Final = (TierChange.Cause.MERGE, TierChange.Cause.UNMERGE)
 

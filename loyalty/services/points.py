@@ -15,7 +15,7 @@ from loyalty.services.expire import expire_for
 from loyalty.services.ledger import Posting, post
 from loyalty.services.standings import hold_person
 from members.models import Event, Member, Programme
-from members.services import record_events
+from members.services.timeline import record_events
 
 
 class CannotAdjust(ValueError):

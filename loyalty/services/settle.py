@@ -29,7 +29,7 @@ from loyalty.services.ledger import Posting, open_accounts, post
 from loyalty.services.tiers import add_spend, upgrade
 from members.models import Event
 from members.persons import own_rows
-from members.services import record_events
+from members.services.timeline import record_events
 from payments.models import Transaction
 from payments.services.rates import rates_on, waiting_key
 from payments.services.translate import translated_until

@@ -15,7 +15,7 @@ from loyalty.rules.periods import a_year_before, is_kept
 from loyalty.rules.tiers import tier_after_review, tier_for
 from loyalty.services.shop import Shop
 from members.models import Event, Programme
-from members.services import record_events
+from members.services.timeline import record_events
 
 _MEMBERS_AT_ONCE: Final = 1000
 

@@ -17,7 +17,7 @@ from members.api import IdentityIn
 from members.identity_kinds import EMAIL, PHONE
 from members.models import Store
 from members.selectors import phone_country_of
-from members.services import BadIdentity, find_by_code, normalise_identity
+from members.services.identities import BadIdentity, find_by_code, normalise_identity
 from payments.providers.base import Clue, NoticeLine
 from payments.services.booking import CLOCK_SKEW
 

@@ -15,7 +15,7 @@ from kit.http import LineOfText, PlainDecimal, StrictSerializer, query_of
 from kit.money import Money, MoneyError
 from members.api import LOOK_UP_PROBLEMS, ApiView, store_for
 from members.models import ApiKey, Member, Programme, Region, Store
-from members.services import find_by_code
+from members.services.identities import find_by_code
 from payments.services.checkout import CheckoutOptions, HomePrice, checkout_options
 
 

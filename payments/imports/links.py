@@ -24,7 +24,7 @@ from kit.spreadsheet_import import (
 from members.identity_kinds import EMAIL, PHONE
 from members.models import Identity, Member
 from members.selectors import phone_country_of
-from members.services import BadIdentity, hash_of, normalise_identity
+from members.services.identities import BadIdentity, hash_of, normalise_identity
 from payments.models import Account, Transaction
 from payments.services.linking import link_transactions
 

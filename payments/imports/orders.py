@@ -15,7 +15,7 @@ from kit.money import Money, MoneyError, exponent, known_currencies
 from kit.spreadsheet_import import Row, SheetResource
 from members.models import Programme, Store
 from members.selectors import phone_country_of
-from members.services import BadIdentity, members_by_code, normalise_identity
+from members.services.identities import BadIdentity, members_by_code, normalise_identity
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
 
 _LONGEST_ORDER: Final = timedelta(days=1)  # Tills stamp lines, and some pass midnight.

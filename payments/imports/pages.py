@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from kit.money import known_currencies
 from kit.spreadsheet_admin import Choices, ConfirmForm, SheetImportMixin, UploadForm
-from members.import_pages import narrow_choice, own_stores
+from members.imports.pages import narrow_choice, own_stores
 from members.models import Store
 from payments.imports.products import ProductSheet
 from payments.imports.rates import RateSheet

@@ -18,7 +18,7 @@ from kit.said import Explained
 from kit.work import hold_keys
 from members.models import Store
 from members.selectors import phone_country_of
-from members.services import clue_of, members_by_code
+from members.services.identities import clue_of, members_by_code
 from payments.models import AmountConflict, Line, Transaction
 from payments.providers.base import Kind, Notice
 from payments.rules.methods import wallet_country

@@ -9,7 +9,9 @@ from django.db import transaction
 
 from kit.work import hold_keys
 from members.models import Identity, Member, Region, Store
-from members.services import add_identity, clue_of, enrol_member, set_consent
+from members.services.consents import set_consent
+from members.services.enrolling import enrol_member
+from members.services.identities import add_identity, clue_of
 from payments.services.linking import match_waiting
 
 

@@ -11,7 +11,8 @@ from kit.bulk import fetch_all, is_any_of, update_many
 from kit.work import hold_keys
 from members.models import Event, Identity, Member
 from members.persons import own_rows
-from members.services import add_identity, clue_of, record_events
+from members.services.identities import add_identity, clue_of
+from members.services.timeline import record_events
 from payments.models import Order, Transaction
 from payments.services.booking import unmatched
 

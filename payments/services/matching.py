@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 from kit.work import hold_keys
 from members.models import Member
 from members.persons import own_rows, persons_of
-from members.services import members_by_clue
+from members.services.identities import members_by_clue
 from payments.models import Disagreement, Sighting, Transaction
 from payments.providers.base import Kind
 

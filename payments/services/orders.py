@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from kit.money import Money
 from kit.work import hold_keys
 from members.models import ApiKey, Store
-from members.services import clue_of, members_by_code
+from members.services.identities import clue_of, members_by_code
 from payments.models import Line, Order, OrderLine, Transaction
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
 from payments.services.booking import payment_key, record_lines

@@ -14,7 +14,7 @@ from kit.bulk import fetch_all, is_any_of
 from kit.drain import Queue, drain
 from kit.work import note_failure
 from members.models import Member
-from members.services import clue_of, members_by_clue, members_by_code
+from members.services.identities import clue_of, members_by_clue, members_by_code
 from payments.models import Callback, Transaction
 from payments.providers.base import Ignored, Kind, MalformedPayload, Notice
 from payments.services.accounts import KnownAccount, known_accounts

@@ -21,7 +21,7 @@ from loyalty.services.coupons import issue_coupons, redeem_coupon
 from loyalty.services.points import adjust_points
 from members.keys import make_key
 from members.models import Member, StaffScope, Store
-from members.services import set_consent
+from members.services.consents import set_consent
 from payments.models import Account
 from payments.services.rates import enter_rate
 from tests import build

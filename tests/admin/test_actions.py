@@ -10,8 +10,8 @@ from django.urls import reverse
 from campaigns.models import Campaign, Message
 from campaigns.services.deliver import DOUBT
 from loyalty.models import CouponUse, Rule, RuleVersion, Transfer
-from members.links import member_of_page_token, page_token
 from members.models import ApiKey, Consent, Identity, Member
+from members.services.links import member_of_page_token, page_token
 from payments.models import Transaction
 from tests import build
 from tests.admin.conftest import World

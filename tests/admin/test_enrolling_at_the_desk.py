@@ -12,7 +12,7 @@ from django.test import Client
 
 from config import pipeline
 from members.models import Delivery, Event, Identity, Member
-from members.services import find_member
+from members.services.identities import find_member
 from payments.models import Transaction
 from payments.services.enrolling import Newcomer, enrol_customer
 from tests import build
@@ -110,7 +110,7 @@ def somebody_is_faster(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Member]:
             another.join()
         return found
 
-    monkeypatch.setattr("members.admin_forms.find_member", slow)
+    monkeypatch.setattr("members.admin.forms.find_member", slow)
     return lambda: enrolled[0]
 
 

@@ -14,7 +14,7 @@ from config import pipeline
 from loyalty.models import Award, Rule
 from loyalty.services.expire import expire_lots
 from members.models import Event, Member
-from members.services import set_consent
+from members.services.consents import set_consent
 from tests import build
 from tests.admin.conftest import World
 from tests.admin.test_pages import queries_of, url_of

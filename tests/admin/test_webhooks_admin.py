@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from kit.correspondence import DEAD
 from members.models import Delivery, Endpoint
-from members.webhooks import announce_events
+from members.services.webhooks import announce_events
 from payments.models import Relay, RelayedPost
 from payments.services.accounts import forget_accounts, known_account
 from payments.services.relay import pass_on

@@ -8,8 +8,8 @@ from django.db import connections
 from django.utils import timezone
 
 from loyalty.models import CouponUse
-from members.answers import KEPT_FOR, forget_answers
 from members.models import ApiCall, Event
+from members.services.answers import KEPT_FOR, forget_answers
 from tests.api import till
 from tests.api.conftest import Call, caller
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from loyalty.api import members
 from members.identity_kinds import WALLET
 from members.models import Consent, Event, Identity, Member
-from members.services import add_identity
+from members.services.identities import add_identity
 from payments.models import Transaction
 from tests import build
 from tests.api import till

@@ -8,7 +8,7 @@ from typing import Any
 from loyalty.models import Coupon, CouponType
 from loyalty.services.coupons import issue_coupons
 from members.models import ApiKey, Member, Region, Store
-from members.services import enrol_member
+from members.services.enrolling import enrol_member
 
 NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)  # 12:00 in Hong Kong
 DAY = timedelta(days=1)

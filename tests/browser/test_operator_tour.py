@@ -25,8 +25,8 @@ from config import pipeline
 from config.groups import make_groups
 from kit.switchboard import Switchboard
 from loyalty.models import Transfer
-from members import webhooks
 from members.models import Member, StaffScope
+from members.services import webhooks
 from payments.models import Rejection, Settlement, SettlementRow, Transaction
 from payments.providers.standard import sign
 from tests import build

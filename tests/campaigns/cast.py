@@ -14,7 +14,7 @@ from kit.money import Money
 from loyalty.models import CouponType
 from loyalty.services.settle import settle_members
 from members.models import Consent, Member
-from members.services import set_consent
+from members.services.consents import set_consent
 from payments.models import Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
 from payments.services.sales import book_sales

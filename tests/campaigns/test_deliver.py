@@ -16,7 +16,7 @@ from campaigns.services.running import pause_campaign, start_campaign
 from loyalty.models import Coupon
 from loyalty.services.coupons import cancel_coupon
 from members.models import Consent, Identity, Member
-from members.services import set_consent
+from members.services.consents import set_consent
 from tests import build
 from tests.build import NOON
 from tests.campaigns import cast

@@ -14,7 +14,7 @@ from campaigns.services.running import pause_campaign
 from kit.drain import StageBroken
 from loyalty.models import Coupon, CouponType
 from members.models import Event
-from members.services import record_events
+from members.services.timeline import record_events
 from payments.providers.base import NoticeLine
 from payments.services.rates import enter_rate
 from tests import build

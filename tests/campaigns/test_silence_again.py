@@ -12,7 +12,8 @@ from campaigns.services.silence import count_silent, find_silent_members, queue_
 from campaigns.tasks import find_silent_members as task
 from loyalty.models import CouponType
 from members.models import Consent, Event, Identity, Member
-from members.services import add_identity, set_consent
+from members.services.consents import set_consent
+from members.services.identities import add_identity
 from tests.build import NOON
 from tests.campaigns import cast
 from tests.campaigns.cast import DAY, MINUTE

@@ -11,7 +11,7 @@ from loyalty.models import Coupon
 from loyalty.selectors import CouponState, coupons_of
 from loyalty.services.coupons import redeem_coupon
 from members.models import Consent, Identity, Member
-from members.services import set_consent
+from members.services.consents import set_consent
 from tests import build
 from tests.build import NOON
 from tests.campaigns import cast

@@ -43,7 +43,7 @@ for language in ("en", "zh-hant", "zh-hans"):
     )
 start_campaign(campaign, include_silent=False, now=timezone.now())
 members = [build.member(email=f"m{n}@example.com") for n in range(40)]
-from members.services import set_consent
+from members.services.consents import (set_consent)
 for member in members:
     set_consent(member, is_granted=True, source="demo", now=timezone.now())
 account = build.account()

@@ -16,8 +16,8 @@ from loyalty.models import CouponUse
 from loyalty.refusals import AlreadyUsed
 from loyalty.services.coupons import cancel_use
 from loyalty.services.settle import settle_members
-from members.announcing import forget_listeners
 from members.models import Event, Member
+from members.services.announcing import forget_listeners
 from payments.services.translate import translate_callbacks
 from tests import build
 from tests.flows.purchases import back, coupon, dispute, drain, pay, redeem, standing

@@ -11,7 +11,7 @@ SET_UP = """
 import json
 from django.utils import timezone
 from members.models import Identity
-from members.services import hash_of
+from members.services.identities import (hash_of)
 from payments.services.booking import Entry, book
 from payments.providers.base import Clue, Kind, Notice
 from kit.money import Money

@@ -19,9 +19,9 @@ from config import pipeline
 from loyalty.models import Coupon, CouponUse, Tier
 from loyalty.services.books import verify_books
 from members.keys import make_key
-from members.links import page_url
 from members.models import Member
-from members.services import set_consent
+from members.services.consents import set_consent
+from members.services.links import page_url
 from members.templatetags.member_page import spaced
 from tests import build
 

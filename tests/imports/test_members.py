@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from members.imports import MemberSheet
+from members.imports.members import MemberSheet
 from members.models import Consent, Event, Identity, Member, StaffScope
-from members.services import find_member, members_with_consent, set_consent
+from members.services.consents import members_with_consent, set_consent
+from members.services.identities import find_member
 from tests import build
 from tests.build import NOON
 from tests.imports.sheets import csv_file, problems, sentence, totals, upload, xlsx_file

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 
 from members.identity_kinds import CUSTOMER
 from members.models import StaffScope
-from members.services import add_identity
+from members.services.identities import add_identity
 from payments.imports.sales import SaleSheet
 from payments.models import Line, Product, Transaction
 from payments.services.linking import match_all_waiting

@@ -18,7 +18,7 @@ from loyalty.models import (
     Transfer,
 )
 from members.models import Member, Programme, Region, Store
-from members.services import enrol_member
+from members.services.enrolling import enrol_member
 from payments.models import Account, Transaction
 
 

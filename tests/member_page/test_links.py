@@ -7,7 +7,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from kit.ids import uuid7
-from members.links import (
+from members.services.links import (
     Unsubscribe,
     member_of_page_token,
     page_token,

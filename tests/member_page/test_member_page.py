@@ -11,8 +11,8 @@ import time_machine
 from django.test import Client
 
 from loyalty.models import Rule, RuleVersion, Transfer
-from members.links import page_url
 from members.models import Member
+from members.services.links import page_url
 from payments.models import Category, Transaction
 from tests.member_page import holdings
 

@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from loyalty.models import Rule, RuleVersion
-from members.links import page_token, page_url, revoke_page
 from members.models import Consent, Event, Member, Programme
-from members.services import members_with_consent, set_consent
+from members.services.consents import members_with_consent, set_consent
+from members.services.links import page_token, page_url, revoke_page
 from tests.member_page import holdings
 
 pytestmark = pytest.mark.django_db

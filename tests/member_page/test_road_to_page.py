@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from loyalty.services.settle import settle_members
-from members.links import page_url
+from members.services.links import page_url
 from payments.services.translate import translate_callbacks
 from tests import build
 

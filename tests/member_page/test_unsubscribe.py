@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from kit.ids import uuid7
-from members.links import revoke_page, unsubscribe_url
 from members.models import Consent, Event, Member
-from members.services import members_with_consent, set_consent
+from members.services.consents import members_with_consent, set_consent
+from members.services.links import revoke_page, unsubscribe_url
 from tests.member_page import holdings
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 from config.people import merge
 from kit.money import Money
 from members.models import Member
-from members.services import add_identity
+from members.services.identities import add_identity
 from payments.models import Order, Transaction
 from payments.providers.base import Clue, Kind, Notice
 from payments.services.booking import Entry, book

@@ -14,7 +14,7 @@ from kit.money import Money
 from loyalty.models import Award, Rule
 from members.identity_kinds import PHONE
 from members.models import Member, Store
-from members.services import add_identity
+from members.services.identities import add_identity
 from payments.models import Line, Order, Transaction
 from payments.providers.base import Clue, Kind, Notice, NoticeLine
 from payments.services.accounts import forget_accounts

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from config.groups import make_groups
 from members.models import Member, Merge, StaffScope
-from members.services import find_by_code
+from members.services.identities import find_by_code
 from tests import build
 from tests.build import NOON
 from tests.people.cast import books_are_clean, merge, pay, settle, stand_of

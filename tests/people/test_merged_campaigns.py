@@ -12,7 +12,7 @@ from campaigns.services.running import start_campaign
 from config import pipeline
 from members.models import Member
 from members.panels import read_offers
-from members.services import agreed_emails_of, set_consent
+from members.services.consents import agreed_emails_of, set_consent
 from tests import build
 from tests.build import NOON
 from tests.people.cast import merge, pay, unmerge

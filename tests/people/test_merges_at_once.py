@@ -14,8 +14,8 @@ from django.utils import timezone
 from campaigns.services.react import react_to_events
 from loyalty.services.expire import expire_lots
 from loyalty.services.settle import settle_members
-from members.merging import CannotMerge
 from members.models import Member
+from members.services.merging import CannotMerge
 from payments.models import Transaction
 from tests import build
 from tests.people.cast import books_are_clean, merge, pay, settle, stand_of, take, unmerge

@@ -11,9 +11,9 @@ from loyalty.models import Lot, Transfer
 from loyalty.services import settle as settle_service
 from loyalty.services.expire import expire_lots
 from loyalty.services.points import CannotAdjust, adjust_points
-from members.merging import CannotMerge
 from members.models import Event, Member, Merge
-from members.services import find_by_code
+from members.services.identities import find_by_code
+from members.services.merging import CannotMerge
 from payments.models import Transaction
 from tests import build
 from tests.build import NOON

@@ -17,10 +17,10 @@ from loyalty.services.expire import expire_lots
 from loyalty.services.points import CannotAdjust, adjust_points
 from loyalty.services.settle import settle_members
 from loyalty.services.tiers import review_tiers
-from members.merging import CannotMerge
 from members.models import Member, Programme
 from members.selectors import newest_consent
-from members.services import set_consent
+from members.services.consents import set_consent
+from members.services.merging import CannotMerge
 from payments.providers.base import Clue, Kind
 from tests import build
 from tests.build import NOON

@@ -12,7 +12,7 @@ from django.urls import reverse
 from kit.scope import Scope
 from members.identity_kinds import EMAIL
 from members.models import Identity, Member, StaffScope
-from members.services import add_identity
+from members.services.identities import add_identity
 from payments.imports.links import LinkSheet
 from payments.models import Disagreement, Order, Sighting, Transaction
 from payments.providers.base import Clue, Kind

@@ -12,12 +12,13 @@ from loyalty.services.coupons import issue_coupons, redeem_coupon
 from loyalty.services.expire import expire_lots
 from loyalty.services.points import adjust_points
 from loyalty.services.tiers import review_tiers
-from members.links import member_of_page_token, page_token, revoke_page
-from members.merging import CannotMerge
 from members.models import Consent, Event, Member, Merge
 from members.search import members_matching
 from members.selectors import newest_consent
-from members.services import emails_of, find_by_code, members_with_consent, set_consent
+from members.services.consents import emails_of, members_with_consent, set_consent
+from members.services.identities import find_by_code
+from members.services.links import member_of_page_token, page_token, revoke_page
+from members.services.merging import CannotMerge
 from payments.models import Transaction
 from tests import build
 from tests.build import NOON

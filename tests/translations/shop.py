@@ -17,7 +17,7 @@ from loyalty.services.coupons import redeem_coupon
 from loyalty.services.points import adjust_points
 from loyalty.services.rules import publish_rule
 from members.models import Member, Store
-from members.services import set_consent
+from members.services.consents import set_consent
 from payments.models import Account, Callback
 from tests import build
 from tests.build import NOON

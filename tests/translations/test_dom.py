@@ -14,7 +14,7 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from campaigns.channels.eml import read_eml
-from members.links import page_url, unsubscribe_url
+from members.services.links import page_url, unsubscribe_url
 from tests.browser.conftest import sign_in
 from tests.build import NOON
 from tests.translations import scan

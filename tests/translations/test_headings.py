@@ -3,7 +3,7 @@
 import pytest
 
 from kit.spreadsheet_import import SheetResource
-from members.imports import MemberSheet
+from members.imports.members import MemberSheet
 from payments.imports.products import ProductSheet
 from payments.imports.sales import SaleSheet
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kit.switchboard import Switchboard
-from members import webhooks
+from members.services import webhooks
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from members.announcing import forget_listeners
 from members.models import Delivery, Endpoint, Event, Member
-from members.services import record_events
-from members.webhooks import announce_events, new_endpoint_secret
+from members.services.announcing import forget_listeners
+from members.services.timeline import record_events
+from members.services.webhooks import announce_events, new_endpoint_secret
 from tests.build import NOON
 from tests.outside import Seen
 

@@ -15,11 +15,12 @@ from kit.money import Money
 from loyalty.models import Coupon
 from loyalty.services.coupons import cancel_use, issue_coupons, redeem_coupon
 from loyalty.services.points import adjust_points
-from members.announcing import forget_listeners
-from members.merging import merge_members
 from members.models import Delivery, DeliveryAttempt, Endpoint, Event
-from members.services import record_events, set_consent
-from members.webhooks import (
+from members.services.announcing import forget_listeners
+from members.services.consents import set_consent
+from members.services.merging import merge_members
+from members.services.timeline import record_events
+from members.services.webhooks import (
     forget_deliveries,
 )
 from tests import build
@@ -158,7 +159,7 @@ def test_an_endpoint_made_just_now_is_known_after_a_few_seconds(
 
     earn(mei)
     before = Delivery.objects.count()
-    monkeypatch.setattr("members.announcing.time.monotonic", lambda: clock + 6)
+    monkeypatch.setattr("members.services.announcing.time.monotonic", lambda: clock + 6)
     earn(mei)
 
     assert before == 0

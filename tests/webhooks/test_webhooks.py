@@ -16,9 +16,9 @@ from config.pipeline import run
 from kit import crypto
 from kit.correspondence import DEAD, LEASE, Tried, next_try
 from kit.switchboard import Switchboard
-from members import webhooks
 from members.models import Delivery, DeliveryAttempt, Endpoint
-from members.webhooks import (
+from members.services import webhooks
+from members.services.webhooks import (
     announce_events,
     new_endpoint_secret,
     resend,

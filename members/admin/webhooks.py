@@ -47,9 +47,15 @@ from kit.correspondence_admin import (
 from kit.crypto import CannotDecrypt
 from kit.outward import Refused, check_url, in_words
 from kit.scope import HEADQUARTERS
-from members.announcing import forget_listeners
 from members.models import Delivery, DeliveryAttempt, Endpoint
-from members.webhooks import active_secrets, new_endpoint_secret, resend, revive, send_test
+from members.services.announcing import forget_listeners
+from members.services.webhooks import (
+    active_secrets,
+    new_endpoint_secret,
+    resend,
+    revive,
+    send_test,
+)
 
 RESEND: Final = "members.resend_delivery"
 _OVERLAPS: Final = [
@@ -125,7 +131,7 @@ class EndpointAdmin(BaseAdmin):
             kwargs["widget"] = UnfoldAdminTextInputWidget(attrs={"inputmode": "url"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         made = "" if change else new_endpoint_secret(obj, now=timezone.now())
         if {"url", "is_enabled"} & set(form.changed_data):
             also_save(form, *revive(obj))

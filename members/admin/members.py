@@ -25,9 +25,7 @@ from kit.admin import (
 )
 from kit.masking import mask_name
 from kit.scope import EVERYBODY, HEADQUARTERS, Scoping
-from members import admin_keys, admin_webhooks  # noqa: F401 - they register themselves.
-from members.admin_forms import ConsentDialog, EnrolForm
-from members.links import page_url
+from members.admin.forms import ConsentDialog, EnrolForm
 from members.models import (
     Closure,
     Consent,
@@ -40,7 +38,8 @@ from members.models import (
 )
 from members.scopes import staff_scope_of  # noqa: F401 - importing it tells kit of the scopes.
 from members.search import members_matching
-from members.services import set_consent
+from members.services.consents import set_consent
+from members.services.links import page_url
 
 OF_MEMBER = Scoping(store="member__home_store", region="member__region")
 

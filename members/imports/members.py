@@ -27,11 +27,11 @@ from kit.spreadsheet_import import (
     refuse_repeats,
 )
 from members.identity_kinds import CUSTOMER, EMAIL, PHONE
-from members.import_writing import write_members
+from members.imports.writing import write_members
 from members.models import Consent, Identity, Member, Region, Store
 from members.persons import person_of
 from members.selectors import phone_country_of
-from members.services import BadIdentity, hash_of, normalise_identity
+from members.services.identities import BadIdentity, hash_of, normalise_identity
 
 _LANGUAGES: Final = {
     "zh-hant": "繁體中文|繁体中文|繁體|繁体|繁中|zh-hant|"

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from members.models import Consent, Event, Member, Merge
 from members.persons import branch_of
-from members.services import record_events, set_consent
+from members.services.consents import set_consent
+from members.services.timeline import record_events
 
 Word = tuple[str, str]  # Channel and purpose.
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from kit.scope import scope_of
 from kit.spreadsheet_admin import Choices, ConfirmForm, SheetImportMixin, UploadForm
-from members.imports import MemberSheet
+from members.imports.members import MemberSheet
 from members.models import Region, Store
 
 

@@ -34,7 +34,7 @@ from kit.standard_webhooks import make_secret, signed_headers
 from kit.switchboard import Exchange, Switchboard
 from kit.work import IS_DUE
 from members.models import Delivery, DeliveryAttempt, Endpoint
-from members.payloads import TEST
+from members.services.payloads import TEST
 
 STOP_AFTER: Final = timedelta(days=5)  # Of nothing but failures.
 OVERLAP: Final = timedelta(hours=24)

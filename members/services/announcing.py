@@ -11,7 +11,7 @@ from uuid import UUID
 
 from kit.bulk import insert_many, is_any_of
 from members.models import Delivery, Endpoint, Event, Member
-from members.payloads import Telling, telling
+from members.services.payloads import Telling, telling
 
 # A new endpoint hears of events in every process after this long, without a query for each batch.
 _REMEMBERED_SECONDS: Final = 5.0

@@ -14,7 +14,7 @@ from unfold.widgets import (
 
 from members.identity_kinds import CUSTOMER, EMAIL, PHONE, WALLET, kind_label
 from members.models import Member
-from members.services import BadIdentity, find_member, normalise_identity
+from members.services.identities import BadIdentity, find_member, normalise_identity
 
 _TYPED = (PHONE, EMAIL, WALLET, CUSTOMER)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from members.models import LANGUAGES, Consent, Member
 from members.selectors import newest_consent
-from members.services import set_consent
+from members.services.consents import set_consent
 
 
 class UnknownLanguage(ValueError):

@@ -7,7 +7,10 @@ from typing import Final
 from kit.spreadsheet_import import Row
 from kit.work import hold_keys
 from members.models import Consent, Identity, Member
-from members.services import consent_event, hash_of, joined_event, record_events
+from members.services.consents import consent_event
+from members.services.enrolling import joined_event
+from members.services.identities import hash_of
+from members.services.timeline import record_events
 
 _BATCH: Final = 2000
 _CHANGEABLE: Final = ["name", "language", "region", "home_store", "born_on"]
