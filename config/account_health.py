@@ -159,7 +159,7 @@ def _kept(
     request: HttpRequest, accounts: Sequence[Account], now: datetime
 ) -> tuple[dict[int, Health], dict[int, Coverage]]:
     """Of each account, and of those that need settlement files; at most a minute old."""
-    key = f"account-health:{request.user.pk}"
+    key = f"accounts-and-files:{request.user.pk}"
     found: tuple[dict[int, Health], dict[int, Coverage]] | None = cache.get(key)
     wanted = [account.pk for account in accounts]
     if found is None or found[0].keys() != set(wanted):

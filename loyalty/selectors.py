@@ -214,6 +214,17 @@ def with_states(coupons: QuerySet[Coupon], *, now: datetime) -> QuerySet[Any]:
     return coupons.annotate(used=Coalesce(Subquery(counted), 0)).annotate(state=state)
 
 
+def may_be(state: CouponState, *, now: datetime) -> Q:
+    """What a coupon's own columns say of its state: a filter then counts the uses of few."""
+    kept = Q(cancelled_at=None)
+    return {
+        CouponState.CANCELLED: Q(cancelled_at__isnull=False),
+        CouponState.EXPIRED: kept & Q(expires_at__lte=now),
+        CouponState.UPCOMING: kept & Q(starts_at__gt=now),
+        CouponState.USABLE: kept & Q(starts_at__lte=now, expires_at__gt=now),
+    }.get(state, kept)
+
+
 @dataclass(frozen=True, slots=True)
 class HeldCoupon:
     coupon: Coupon

@@ -25,7 +25,7 @@ from django.db.models.functions import Coalesce, NullIf
 from kit.checking import known_countries
 from kit.money import Money
 from payments.models import Category, Line, PaymentMethod, Transaction
-from payments.rules.remaining import what_remains
+from payments.rules.remaining import undone_refunds, what_remains
 from payments.rules.returning import Goods, came_back
 
 
@@ -66,7 +66,8 @@ def bought_lines(payment: Transaction) -> list[BoughtLine]:
 
 def _returned(payment: Transaction) -> list[Goods]:
     """What refunds of the payment say came back; those of its order's other payments too, where
-    these have no lines that could come back. What was told again counts once."""
+    these have no lines that could come back. What was told again counts once, and what was undone
+    by a reversal not at all."""
     payments = Q(original=payment)
     if payment.order_ref:
         same = Q(order_ref=payment.order_ref, store_id=payment.store_id, lines=None)
@@ -74,7 +75,10 @@ def _returned(payment: Transaction) -> list[Goods]:
         payments |= Q(original__in=others)
     refunds = Transaction.objects.filter(payments, kind=Transaction.Kind.REFUND)
     told_again = Line.objects.filter(transaction__confirms=OuterRef("transaction"))
-    found = Line.objects.filter(~Exists(told_again), transaction__in=refunds)
+    undone = undone_refunds(corrections_of(payment))
+    found = Line.objects.filter(~Exists(told_again), transaction__in=refunds).exclude(
+        transaction__in=[row.pk for row in undone]
+    )
     return [
         Goods(*each)
         for each in found.order_by("transaction", "position").values_list(

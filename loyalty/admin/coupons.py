@@ -36,7 +36,7 @@ from kit.money import Money
 from kit.scope import EVERYBODY, Scoping
 from loyalty.models import Coupon, CouponType, CouponUse
 from loyalty.refusals import CouponRefused
-from loyalty.selectors import CouponState, with_states
+from loyalty.selectors import CouponState, may_be, with_states
 from loyalty.services.coupons import cancel_coupon, cancel_use, redeem_coupon
 from loyalty.wording import benefit
 from members.models import Store
@@ -128,7 +128,9 @@ class CouponStateFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.value()
-        return queryset.filter(state=state) if state in CouponState.values else queryset
+        if state not in CouponState.values:
+            return queryset
+        return queryset.filter(may_be(CouponState(state), now=timezone.now()), state=state)
 
 
 class UseInline(BaseTabular):

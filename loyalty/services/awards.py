@@ -1,10 +1,12 @@
 """Awards: what each case earns or takes back, with every rule's verdict."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from kit.conditions import matches
 from kit.money import Money
@@ -182,17 +184,33 @@ def _categories_left(
     payment: Transaction, corrections: list[Transaction], left: Decimal, docket: Docket
 ) -> Mapping[str, Decimal]:
     """What is left of each category's lines: less the lines taken back, and of refunds without
-    lines each category bears its share."""
-    amounts = dict(docket.amounts_by_category[payment.pk])
+    lines each category bears its share. Of what was taken back by lines, and came back without
+    them, each category has its share again."""
+    bought = docket.amounts_by_category[payment.pk]
+    gone: defaultdict[str, Decimal] = defaultdict(Decimal)
     by_lines = Decimal(0)
     for row in counting(corrections):
-        sign = 1 if row.kind == Kind.REVERSAL else -1
-        by_lines += sign * docket.line_totals[row.pk]
-        for code, amount in docket.amounts_by_category[row.pk].items():
-            amounts[code] = amounts.get(code, Decimal(0)) + sign * amount
-    whole = payment.amount + by_lines
-    share = min(left / whole, Decimal(1)) if whole > 0 else Decimal(0)
-    return {code: max(amount, Decimal(0)) * share for code, amount in amounts.items()}
+        sign = -1 if row.kind == Kind.REVERSAL else 1
+        lines = _whose_lines(row, docket)
+        by_lines += sign * docket.line_totals.get(lines, Decimal(0))
+        for code, amount in docket.amounts_by_category.get(lines, {}).items():
+            gone[code] += sign * amount
+    whole = payment.amount - by_lines
+    if left > whole and by_lines > 0:
+        stays, share = 1 - (left - whole) / by_lines, Decimal(1)
+    else:
+        stays, share = Decimal(1), left / whole if whole > 0 else Decimal(0)
+    return {
+        code: max(amount - gone[code] * stays, Decimal(0)) * min(share, Decimal(1))
+        for code, amount in bought.items()
+    }
+
+
+def _whose_lines(row: Transaction, docket: Docket) -> UUID:
+    """Its own; without any, those of the entry by hand that it tells again."""
+    if row.confirms_id is not None and row.pk not in docket.line_totals:
+        return row.confirms_id
+    return row.pk
 
 
 def _refusal(

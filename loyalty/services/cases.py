@@ -228,9 +228,11 @@ def _amounts_by_category(
     """
     settled = {case.payment.pk for case in cases if case.award}
     then = {
-        row.pk: case.award.facts.get("categories", {}) if case.award else {}
+        pk: case.award.facts.get("categories", {}) if case.award else {}
         for case in cases
         for row in (case.payment, case.row, *case.earlier)
+        for pk in (row.pk, row.confirms_id)
+        if pk is not None
     }
     lines = Line.objects.filter(is_any_of("transaction_id", then)).values_list(
         "transaction_id", "product_id", "product__category_id", "amount"

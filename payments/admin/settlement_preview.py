@@ -1,5 +1,6 @@
 """The first rows of an uploaded table, for whoever says which of its columns is what."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,12 @@ from payments.statements.generic import guess
 MOST_ROWS: Final = 5
 MOST_COLUMNS: Final = 40
 _LONGEST: Final = 40
+# Where banks write who paid, and whatever else came to mind.
+_FREE: Final = re.compile(
+    r"counterpart|account ?(no|number)|description|details|particulars|narrative"
+    r"|對方|对方|戶名|户名|付款人|收款人|付款方|交易對象|交易对象|摘要|說明|说明|帳號|賬號|账号",
+    re.IGNORECASE,
+)
 # What a column is taken for says how much of its cells may be read: no amount is a phone number.
 _HOLDS: Final = {"credit": "amount", "debit": "amount", "effect": "reference"}
 
@@ -42,7 +49,7 @@ def preview_of(sheet: Sheet, remembered: Mapping[str, str]) -> Preview:
     """`remembered`: the header of each field, as it was chosen for the last file."""
     fields = {header: field for field, header in (guess(sheet.headers) | dict(remembered)).items()}
     headers = list(sheet.headers[:MOST_COLUMNS])
-    keys = [_HOLDS.get(fields.get(header, ""), fields.get(header, header)) for header in headers]
+    keys = [_key(header, fields.get(header)) for header in headers]
     rows = [
         [
             _shown(cells[place] if place < len(cells) else None, key)
@@ -51,6 +58,13 @@ def preview_of(sheet: Sheet, remembered: Mapping[str, str]) -> Preview:
         for _number, cells in sheet.rows[:MOST_ROWS]
     ]
     return Preview(headers, rows, len(sheet.headers))
+
+
+def _key(header: str, field: str | None) -> str:
+    """As what a column is masked; as free text where anybody's name may stand."""
+    if field is not None:
+        return _HOLDS.get(field, field)
+    return "note" if _FREE.search(header) else header
 
 
 def _shown(cell: Cell, key: str) -> str:

@@ -36,7 +36,7 @@ from payments.statements.archives import unpacked
 from payments.statements.base import Statement
 from payments.statements.generic import FIELDS
 
-_CARRIED: Final = "settlement-upload"  # In the session: what was chosen beside the sealed file.
+_CARRIED: Final = "settlement-file"  # In the session: what was chosen beside the sealed file.
 
 
 @dataclass(frozen=True, slots=True)

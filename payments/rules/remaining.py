@@ -65,6 +65,18 @@ def is_refunded_in_full(paid: Decimal, corrections: Iterable[Correction]) -> boo
     return _refunded(rows) - back >= paid
 
 
+def undone_refunds(corrections: Iterable[AnyCorrection]) -> list[AnyCorrection]:
+    """Refunds that reversals made up for as a whole, the latest first; chargebacks come before."""
+    rows = counting(corrections)
+    back = _sum_of(REVERSAL, rows) - _sum_of(CHARGEBACK, rows)
+    undone = []
+    for row in reversed([row for row in rows if row.kind == REFUND]):
+        if row.amount <= back:
+            undone.append(row)
+            back -= row.amount
+    return undone
+
+
 def _refunded(rows: Sequence[Correction]) -> Decimal:
     refunds = [row for row in rows if row.kind == REFUND]
     inside = [row for row in refunds if not row.is_outside]

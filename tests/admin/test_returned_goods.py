@@ -271,3 +271,64 @@ def test_goods_come_back_from_the_line_with_the_nearest_price() -> None:
 
     assert came_back([gift, sold], returned) == [Decimal(0), Decimal(1)]
     assert came_back([gift, sold], [Goods(1, Decimal(9), Decimal(720))]) == [2, 2]
+
+
+def undo(client: Client, payment: Transaction, amount: str) -> None:
+    given = {**GIVEN, "kind": "reversal", "amount": amount, "ref": "UNDONE-1"}
+    assert "was entered" in said(act(client, Transaction, payment, "refund_one", **given))
+    pipeline.run(now=NOON)
+
+
+@pytest.mark.parametrize("picked", [{"lines-1": "1"}, {"lines-2": "1"}, {"amount": "80"}])
+def test_what_is_undone_gives_back_the_points_that_it_took(
+    bought: Callable[[str], Transaction], as_manager: Client, picked: dict[str, str]
+) -> None:
+    payment = bought("b1")
+    act(as_manager, Transaction, payment, "refund_one", **{**GIVEN, **picked})
+    pipeline.run(now=NOON)
+    taken = payment.money.amount - left_of(payment).amount
+
+    undo(as_manager, payment, str(taken))
+
+    refunded, reversed_ = points_of(payment)
+    assert refunded < 0
+    assert reversed_ == -refunded
+
+
+def test_goods_of_a_refund_that_was_undone_may_come_back(
+    bought: Callable[[str], Transaction], as_manager: Client
+) -> None:
+    payment = bought("b1")
+    act(as_manager, Transaction, payment, "refund_one", **{**GIVEN, "lines-2": "1"})
+    undo(as_manager, payment, "80")
+
+    given = {**GIVEN, "lines-2": "1", "ref": "HAND-2"}
+    page = act(as_manager, Transaction, payment, "refund_one", **given)
+
+    assert "was entered. Points follow" in said(page)
+    assert left_of(payment) == Money(Decimal("157.50"), "HKD")
+
+
+@pytest.mark.parametrize("is_told_first", [False, True])
+def test_goods_stay_known_when_the_platform_tells_the_same_refund(
+    *, bought: Callable[[str], Transaction], world: World, is_told_first: bool
+) -> None:
+    payment = bought("b1")
+    key, _plain = make_key("Shop", scopes=[ApiKey.Scope.REFUNDS_WRITE])
+    cup = NoticeLine("CUP", Decimal(1), Decimal(80))
+    wanted = Wanted(Money(Decimal(80), "HKD"), ref="API-1", reason="", lines=(cup,))
+
+    def tell() -> None:
+        build.send(build.refund("b1", "80.00"), to=world.near.account)
+        pipeline.run(now=NOON)
+
+    if is_told_first:
+        tell()
+    refund_payment(payment, wanted, by=key, now=NOON)
+    pipeline.run(now=NOON)
+    if not is_told_first:
+        tell()
+
+    assert left_of(payment) == Money(Decimal("157.50"), "HKD")
+    assert sum(points_of(payment)) == -120
+    assert [finding for finding in verify_books() if not finding.is_clean] == []

@@ -35,6 +35,10 @@ def test_the_amount_follows_what_came_back(shop: World, page: Page, complaints: 
     expect(amount).to_have_value("66.67")
     page.get_by_label("Cup").fill("1")
     expect(amount).to_have_value("146.67")
+    page.get_by_label("Oolong").fill("1e0")  # For the server to reckon.
+    expect(amount).to_have_value("")
+    page.get_by_label("Oolong").fill(".5")
+    expect(amount).to_have_value("96.67")
     page.get_by_label("Oolong").fill("9")
     expect(amount).to_have_value("190")
     page.get_by_label("Reason").fill("Broken")

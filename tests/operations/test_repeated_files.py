@@ -71,7 +71,26 @@ def test_what_is_shown_is_masked_and_escaped(octopus: Account) -> None:
 
     for secret in ("CHAN", "WONG", "9123 4567", "mei@example.com", "<b>now</b>"):
         assert secret not in text
-    assert "<td>call •••567 &lt;b&gt;now&lt;/b&gt;</td>" in text
+
+
+@pytest.mark.parametrize(
+    "header", ["付款人", "對方戶名", "摘要", "Counterparty", "Account No", "Transaction details"]
+)
+def test_where_a_bank_writes_names_nothing_is_shown(octopus: Account, header: str) -> None:
+    asked = BANK.replace("Details", header).replace("call 9123 4567 <b>now</b>", "FPS 陳大文")
+
+    text = upload(finance("mei"), octopus, asked.encode()).content.decode()
+
+    assert f'<th scope="col">{header}</th>' in text
+    assert "陳大文" not in text
+
+
+def test_what_is_nobodys_is_escaped(octopus: Account) -> None:
+    asked = BANK.replace("Details", "Kind of till").replace("call 9123 4567", "till")
+
+    text = upload(finance("mei"), octopus, asked.encode()).content.decode()
+
+    assert "<td>till &lt;b&gt;now&lt;/b&gt;</td>" in text
 
 
 def test_of_a_wide_and_long_file_a_part_is_shown(octopus: Account) -> None:

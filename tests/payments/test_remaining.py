@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.rules.remaining import is_refunded_in_full, what_remains
+from payments.rules.remaining import is_refunded_in_full, undone_refunds, what_remains
 from payments.rules.visitors import is_visitor
 
 
@@ -134,3 +134,21 @@ def test_a_visitor_pays_in_another_country_than_their_own(
     home: str, payer: str, store: str, wanted: bool | None
 ) -> None:
     assert is_visitor(home_country=home, payer_country=payer, store_country=store) is wanted
+
+
+@pytest.mark.parametrize(
+    ("told", "undone"),
+    [
+        (["refund 30"], []),
+        (["refund 30", "reversal 30"], [0]),
+        (["refund 30", "reversal 20"], []),
+        (["refund 30", "refund 40", "reversal 40"], [1]),
+        (["refund 30", "refund 40", "reversal 70"], [1, 0]),
+        (["refund 30", "chargeback 65", "reversal 65"], []),  # The dispute was won.
+        (["refund 30", "refund 30 again 0", "reversal 30"], [1]),
+    ],
+)
+def test_reversals_undo_the_latest_refunds_first(told: list[str], undone: list[int]) -> None:
+    rows = [row(words, number) for number, words in enumerate(told)]
+
+    assert [found.pk for found in undone_refunds(rows)] == undone

@@ -5,11 +5,11 @@
 
   const THOUSANDTHS = 3;
 
-  /* "1.5" to 1500n; nothing for what is no number yet, which the server will refuse. */
+  /* "1.5" to 1500n, nothing typed to 0n; null for what the server has to read, or to refuse. */
   const wholeOf = (text, places) => {
-    const [whole, rest = ""] = text.trim().split(".");
-    if (!/^\d+$/.test(whole) || !/^\d*$/.test(rest)) return 0n;
-    return BigInt(whole + rest.slice(0, places).padEnd(places, "0"));
+    const [, whole, rest = ""] = /^(\d*)(?:\.(\d+))?$/.exec(text.trim()) ?? [];
+    if (whole === undefined || rest.length > places) return null;
+    return BigInt(whole + rest.padEnd(places, "0"));
   };
   const textOf = (units, places) => {
     const digits = String(units).padStart(places + 1, "0");
@@ -18,9 +18,8 @@
   };
   const halfUp = (amount, part, whole) => (2n * amount * part + whole) / (2n * whole);
 
-  const worth = (input) => {
+  const worth = (input, picked) => {
     const [units, bought, back] = ["units", "bought", "back"].map((name) => BigInt(input.dataset[name]));
-    const picked = wholeOf(input.value, THOUSANDTHS);
     return halfUp(units, back + picked, bought) - halfUp(units, back, bought);
   };
 
@@ -30,8 +29,13 @@
     if (!lines || !amount) return;
     const [left, places] = [BigInt(lines.dataset.left), Number(lines.dataset.places)];
     const inputs = [...lines.querySelectorAll("input")];
-    const sum = inputs.reduce((total, input) => total + worth(input), 0n);
-    const isAny = inputs.some((input) => wholeOf(input.value, THOUSANDTHS) > 0n);
+    const picked = inputs.map((input) => (input.validity.badInput ? null : wholeOf(input.value, THOUSANDTHS)));
+    if (picked.includes(null)) {
+      amount.value = "";  // The server reckons what comes to an empty amount.
+      return;
+    }
+    const sum = inputs.reduce((total, input, place) => total + worth(input, picked[place]), 0n);
+    const isAny = picked.some((many) => many > 0n);
     amount.value = textOf(isAny && sum < left ? sum : left, places);
   });
 })();
