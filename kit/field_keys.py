@@ -28,10 +28,11 @@ _THINGS: Final = (
 )
 _PERSONS: Final = (
     r"customer|buyer|payer|shopper|cardholder|recipient|consignee|billing|shipping|passenger"
-    r"|carrier|carruer"
+    r"|carrier|carruer|counterpart(?:y|ies)"
     r"|(?:^|_)(?:member|user|people|contact|guest|person|client|holder|patient|receiver|owner|delivery"
     r"|consumer|subscriber|attendee|beneficiary)s?(?:_|$)"
     r"|客戶|客户|顧客|顾客|會員|会员|聯絡|联系|收件|收貨|收货|買家|买家"
+    r"|付款人|付款方|收款人|對方|对方|戶名|户名|交易對象|交易对象"
 )
 _FREE: Final = (
     r"(?:^|_)(?:note|remark|memo|comment|instruction|feedback|special_request)s?(?:_\d+)?$"

@@ -13,10 +13,10 @@ from payments.statements.generic import guess
 MOST_ROWS: Final = 5
 MOST_COLUMNS: Final = 40
 _LONGEST: Final = 40
-# Where banks write who paid, and whatever else came to mind.
+# Where banks write who paid as well; in a platform's post these are of goods, and readable.
 _FREE: Final = re.compile(
-    r"counterpart|account ?(no|number)|description|details|particulars|narrative"
-    r"|對方|对方|戶名|户名|付款人|收款人|付款方|交易對象|交易对象|摘要|說明|说明|帳號|賬號|账号",
+    r"account ?(no|number)|description|details|particulars|narrative"
+    r"|摘要|說明|说明|帳號|賬號|账号",
     re.IGNORECASE,
 )
 # What a column is taken for says how much of its cells may be read: no amount is a phone number.

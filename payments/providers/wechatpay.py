@@ -195,10 +195,8 @@ def _key_problem(signature: str, content: bytes, serial: str, keys: Keys) -> Rej
     named = [key.key for key in found if key.is_named(serial)]
     if not named:
         shown = serial if _SERIAL.fullmatch(serial) else "?"
-        return Rejected(
-            Reason.BAD_SIGNATURE,
-            said("The account has no key with the serial %(serial)s.", serial=shown),
-        )
+        words = said("The account has no key with the serial %(serial)s.", serial=shown)
+        return Rejected(Reason.BAD_SIGNATURE, words)
     decoded = decoded_base64(signature)
     if decoded is not None and any(is_rsa_sha256(decoded, content, key) for key in named):
         return None
@@ -211,13 +209,11 @@ def _addressee_problem(event: Fields, keys: Keys) -> Rejected | None:
         return None
     plain = _opened(event.inner("resource"), keys)
     if plain is None:
-        return Rejected(
-            Reason.OTHER_MERCHANT,
-            said(
-                "None of the account's APIv3 keys opens it: it is another merchant's, or the key "
-                "was changed."
-            ),
+        words = said(
+            "None of the account's APIv3 keys opens it: it is another merchant's, or the key "
+            "was changed."
         )
+        return Rejected(Reason.OTHER_MERCHANT, words)
     wanted = keys.settings.get("mchid", "").strip()
     if wanted and not _is_for(plain, wanted):
         return Rejected(Reason.OTHER_MERCHANT, "mchid")
