@@ -29,9 +29,9 @@ from payments.api.refusals import problem_of
 from payments.models import Account, Transaction
 from payments.providers.base import Kind, Notice
 from payments.services.booking import Booked
+from payments.services.own_accounts import till_account
 from payments.services.refunds import CannotRefund, check_refund
 from payments.services.sales import book_sales
-from payments.services.tills import till_account
 
 
 class SaleIn(PayerIn):

@@ -21,8 +21,8 @@ from payments.imports.booked import compare_with_booked
 from payments.imports.orders import Order, OrderReader
 from payments.models import Product
 from payments.providers.base import Kind
+from payments.services.own_accounts import SHEET, sheet_account
 from payments.services.sales import book_sales
-from payments.services.tills import SHEET, sheet_account
 
 _KINDS = {
     Kind.PAYMENT: "payment|sale|sales|order|invoice|銷售|销售|付款|訂單|订单|發票|发票",

@@ -24,8 +24,8 @@ from payments.services.catalogue import learn_products
 from payments.services.joining import order_key
 from payments.services.linking import give_orders, give_payments
 from payments.services.matching import one_person_of
+from payments.services.own_accounts import till_account
 from payments.services.sales import book_sales
-from payments.services.tills import till_account
 
 
 class OrderRefused(ValueError):

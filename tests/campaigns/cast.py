@@ -17,8 +17,8 @@ from members.models import Consent, Member
 from members.services.consents import set_consent
 from payments.models import Transaction
 from payments.providers.base import Kind, Notice, NoticeLine
+from payments.services.own_accounts import till_account
 from payments.services.sales import book_sales
-from payments.services.tills import till_account
 from tests import build
 from tests.build import NOON
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from payments.models import Account
-from payments.services.tills import sheet_account, till_account
+from payments.services.own_accounts import sheet_account, till_account
 from tests import build
 
 pytestmark = pytest.mark.django_db(transaction=True)
