@@ -79,6 +79,7 @@ REPORT = """
 import json
 from django.db.models import Count, Sum
 from campaigns.models import Decision, Message
+from kit.work import IS_DUE
 from loyalty.models import Award, Coupon, CouponType, Standing
 from payments.models import Callback, Transaction
 
@@ -96,6 +97,7 @@ print(json.dumps({
     "unfinished": Transaction.objects.exclude(due_at=None)
     .values("account", "payment_ref").distinct().count(),
     "callbacks_due": Callback.objects.exclude(due_at=None).count(),
+    "transactions_due": Transaction.objects.filter(IS_DUE).count(),
     "large": Transaction.objects.filter(kind="payment", amount__gte=700).count(),
     "decisions": Decision.objects.count(),
     "coupons": Coupon.objects.count(),

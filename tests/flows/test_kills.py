@@ -139,7 +139,8 @@ def _report_at_rest(installation: Installation) -> dict[str, Any]:
 
     def is_at_rest() -> bool:
         report.update(installation.ask(REPORT))
-        return not report["callbacks_due"] and not report["messages"].get("queued")
+        on_their_way = report["callbacks_due"], report["transactions_due"]
+        return not any(on_their_way) and not report["messages"].get("queued")
 
     _wait(is_at_rest, seconds=120)
     return report
